@@ -1,0 +1,9 @@
+// Package cognito speaks to Amazon Cognito user pools through aws-sdk-go-v2. It
+// is the only place that knows the SDK's exceptions: callers get standings of
+// package trigger and error kinds of package fault.
+//
+// Vocabulary: an Account is the AWS credentials and endpoint that calls are
+// made with; Source is the old pool through its login role; Target is the new
+// pool's description; Directory is a pool as the export role may read it; App
+// is an app client as the people's own app uses it.
+package cognito
