@@ -44,12 +44,15 @@ type Literal struct {
 // RuleError says which rule of a mapping is wrong, in which field, and why.
 type RuleError struct {
 	Index int    // position in Mapping.Rules, from 0
-	Field string // such as "rename.to"
+	Field string // such as "rename.to"; empty where the rule as a whole is wrong
 	Value string
 	Why   string
 }
 
 func (e *RuleError) Error() string {
+	if e.Field == "" {
+		return fmt.Sprintf("mapping.rules[%d]: %s", e.Index, e.Why)
+	}
 	return fmt.Sprintf("mapping.rules[%d].%s: %q %s", e.Index, e.Field, e.Value, e.Why)
 }
 
@@ -172,7 +175,7 @@ func (v ruleCheck) rule(i int, r Rule) error {
 		}
 	}
 	if verbs != 1 {
-		return &RuleError{i, "", fmt.Sprintf("%d verbs", verbs), "a rule has exactly one of rename, copy, drop, set, default, lower"}
+		return &RuleError{Index: i, Why: fmt.Sprintf("a rule has exactly one of rename, copy, drop, set, default, lower, this one has %d", verbs)}
 	}
 	switch {
 	case r.Rename != nil:
@@ -256,7 +259,7 @@ func attributeName(i int, field, name string) error {
 		return nil
 	case !ok:
 		return &RuleError{i, field, name, "is neither a standard attribute nor custom:NAME"}
-	case len(strings.TrimPrefix(custom, "dev:")) < 1 || len(custom) > 24:
+	case custom == "" || len(custom) > 20:
 		return &RuleError{i, field, name, "is not a custom attribute name of 1 to 20 characters"}
 	}
 	return nil

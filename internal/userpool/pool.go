@@ -71,15 +71,16 @@ func (p Pool) Admit(typed string, source User, attributes Attributes) (Attribute
 	}
 	alias := p.aliasOf(typed, out)
 	if alias == "" {
-		if !p.SameName(typed, p.usernameFor(source)) {
-			// The user would be created under this name, and once more under the right one.
+		// Under any other name the user would be created now, and once more under
+		// the right one later.
+		if !p.SameName(typed, p.usernameFor(source)) || p.onlyAlias(typed) {
 			return nil, ReasonNameNotCarried
 		}
 		return out, ""
 	}
 	out[alias] = typed
 	username := source.Username
-	if looksLikeAlias(username) {
+	if p.onlyAlias(username) {
 		username = string(source.Sub)
 	}
 	if username == "" || utf8.RuneCountInString(username) > maxUsername {
@@ -120,8 +121,12 @@ func (p Pool) SameName(a, b string) bool {
 	return strings.EqualFold(a, b)
 }
 
-// looksLikeAlias reports names that a pool with aliases refuses as usernames.
-func looksLikeAlias(name string) bool { return IsEmail(name) || IsPhone(name) }
+// onlyAlias reports names that the pool takes as aliases and therefore refuses
+// as usernames: addresses and numbers.
+func (p Pool) onlyAlias(name string) bool {
+	return slices.Contains(p.Aliases, AttrEmail) && IsEmail(name) ||
+		slices.Contains(p.Aliases, AttrPhoneNumber) && IsPhone(name)
+}
 
 // IDTokenLoses lists the attributes that an ID token of the source pool would
 // not carry though the mapping reads them, given the attributes that the app
@@ -138,5 +143,11 @@ func (p Pool) IDTokenLoses(m Mapping, clientReads []string) []string {
 	if p.PreTokenGeneration {
 		return needed
 	}
-	return slices.DeleteFunc(needed, func(name string) bool { return slices.Contains(clientReads, name) })
+	var lost []string
+	for _, name := range needed {
+		if !slices.Contains(clientReads, name) {
+			lost = append(lost, name)
+		}
+	}
+	return lost
 }
