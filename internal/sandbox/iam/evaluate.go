@@ -1,0 +1,177 @@
+package iam
+
+import (
+	"slices"
+	"strings"
+
+	"poolferry/internal/sandbox/wire"
+)
+
+// verdict is what a policy says of a request. IAM starts from silence, which
+// denies, an Allow lifts it and a Deny is final.
+type verdict int
+
+const (
+	silent verdict = iota
+	allowed
+	denied
+)
+
+// request is one question to a policy.
+type request struct {
+	caller   wire.Caller
+	action   string
+	resource string
+	context  map[string]string // condition key in lower case → value
+}
+
+func newRequest(caller wire.Caller, action, resource string) request {
+	context := map[string]string{
+		"aws:principalaccount": caller.Account,
+		"aws:userid":           caller.UserID,
+		// For a session this is the ARN of its role, not that of the session
+		// (IAM User Guide, condition key aws:PrincipalArn).
+		"aws:principalarn": caller.ARN,
+	}
+	if caller.RoleARN != "" {
+		context["aws:principalarn"] = caller.RoleARN
+	}
+	if account := AccountOf(resource); account != "" {
+		context["aws:resourceaccount"] = account
+	}
+	return request{caller: caller, action: action, resource: resource, context: context}
+}
+
+// identity asks identity policies: may the caller do it?
+func (r request) identity(policies []policy) verdict {
+	out := silent
+	for _, p := range policies {
+		for _, s := range p {
+			if !s.covers(r.action) || !slices.ContainsFunc(s.resources, func(pattern string) bool { return MatchARN(pattern, r.resource) }) || !s.conditionsHold(r.context) {
+				continue
+			}
+			if s.deny {
+				return denied
+			}
+			out = allowed
+		}
+	}
+	return out
+}
+
+// trust asks a trust policy: may the caller become the role? direct says that
+// the policy names the caller and not only its account, which inside one
+// account is enough without an identity policy.
+func (r request) trust(p policy) (out verdict, direct bool) {
+	for _, s := range p {
+		if !s.covers(r.action) || !s.conditionsHold(r.context) {
+			continue
+		}
+		for _, who := range s.principals {
+			matches, byName := who.is(r.caller)
+			if !matches {
+				continue
+			}
+			if s.deny {
+				return denied, false
+			}
+			out, direct = allowed, direct || byName
+		}
+	}
+	return out, direct
+}
+
+func (s statement) covers(action string) bool {
+	return slices.ContainsFunc(s.actions, func(pattern string) bool {
+		return match(strings.ToLower(pattern), strings.ToLower(action))
+	})
+}
+
+// conditionsHold reports whether all conditions hold; one holds if any of its
+// values does. A key without a value in the request does not match.
+func (s statement) conditionsHold(context map[string]string) bool {
+	for _, c := range s.conditions {
+		value, ok := context[c.key]
+		if !ok || !slices.ContainsFunc(c.values, func(want string) bool { return c.holds(want, value) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c condition) holds(want, value string) bool {
+	switch c.operator {
+	case "StringEquals":
+		return want == value
+	case "StringLike":
+		return match(want, value)
+	default: // ArnEquals and ArnLike behave alike (IAM User Guide, condition operators)
+		return MatchARN(want, value)
+	}
+}
+
+// is reports whether the principal is the caller, and whether by name.
+func (p principal) is(c wire.Caller) (matches, byName bool) {
+	if p.kind != "AWS" {
+		return false, false
+	}
+	if p.value == "*" {
+		return true, true
+	}
+	if p.value == c.Account || p.value == "arn:aws:iam::"+c.Account+":root" {
+		return true, false
+	}
+	byName = p.value == c.ARN || p.value == c.RoleARN
+	return byName, byName
+}
+
+// MatchARN compares ARNs part by part, so that a * for the region does not
+// swallow the account. The last part is the rest, colons included.
+func MatchARN(pattern, arn string) bool {
+	if pattern == "*" {
+		return true
+	}
+	patterns, parts := strings.SplitN(pattern, ":", arnParts), strings.SplitN(arn, ":", arnParts)
+	if len(patterns) != arnParts || len(parts) != arnParts {
+		return false
+	}
+	for i := range patterns {
+		if !match(patterns[i], parts[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+const arnParts = 6 // arn:partition:service:region:account:resource
+
+// AccountOf returns the account of an ARN, empty where it names none (an S3
+// object) or where the text is no ARN.
+func AccountOf(arn string) string {
+	if parts := strings.SplitN(arn, ":", arnParts); len(parts) == arnParts {
+		return parts[4]
+	}
+	return ""
+}
+
+// match compares text with a pattern of * (any text) and ? (one byte). It keeps
+// one place to return to, so it takes len(pattern)·len(text) steps at worst.
+func match(pattern, text string) bool {
+	p, t := 0, 0
+	star, from := -1, 0
+	for t < len(text) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, from = p, t
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
+			p, t = p+1, t+1
+		case star >= 0:
+			from++
+			p, t = star+1, from
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
