@@ -1,0 +1,21 @@
+package telemetry
+
+// Keys of log attributes. Every log line uses these and no others, so that one
+// query finds all there is about a run, a shard or a user. A user is logged by
+// KeySub, never by name or e-mail.
+const (
+	KeyRun       = "run"
+	KeyPool      = "pool"
+	KeySub       = "sub"
+	KeyShard     = "shard"
+	KeyPart      = "part"
+	KeyPhase     = "phase"
+	KeyOperation = "operation"
+	KeyOutcome   = "outcome"
+	KeyKind      = "kind" // of an error, as in package fault
+	KeyError     = "error"
+	KeyCode      = "code" // of AWS
+	KeyCount     = "count"
+	KeyTook      = "took_ms"
+	KeyRequestID = "request_id"
+)
