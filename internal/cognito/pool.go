@@ -17,12 +17,28 @@ import (
 	"poolferry/internal/userpool"
 )
 
+// TargetOptions names the target pool.
+type TargetOptions struct {
+	Region string
+	PoolID string
+	// SMSMFA says that the pool asks for codes by SMS. DescribeUserPool tells
+	// only whether it could; the operation that knows, GetUserPoolMfaConfig, is
+	// limited to five requests per second and cannot serve a burst of cold
+	// starts (Cognito Developer Guide, quotas).
+	SMSMFA bool
+}
+
+// describeAttempts is how often a description is asked for. Cold starts come in
+// bursts and DescribeUserPool is limited to 15 requests per second, so a new
+// process waits its turn, within the caller's deadline.
+const describeAttempts = 8
+
 // Target is the target pool's description: read once, then kept for the life of
 // the process. What matters to a migration (schema, aliases, case) cannot
 // change but by adding attributes, and a new Lambda process comes soon enough.
 type Target struct {
 	client *cip.Client
-	poolID string
+	o      TargetOptions
 
 	mu   sync.Mutex
 	pool *userpool.Pool
@@ -31,8 +47,10 @@ type Target struct {
 var _ trigger.Target = (*Target)(nil)
 
 // NewTarget returns the description of a pool of the account. No call is made.
-func NewTarget(account *Account, region, poolID string) *Target {
-	return &Target{client: newClient(account.assume(Role{}, region)), poolID: poolID}
+func NewTarget(account *Account, o TargetOptions) *Target {
+	cfg := account.assume(Role{}, o.Region)
+	cfg.RetryMaxAttempts = describeAttempts
+	return &Target{client: newClient(cfg), o: o}
 }
 
 // Pool returns the description. A failed read is not kept.
@@ -40,10 +58,11 @@ func (t *Target) Pool(ctx context.Context) (userpool.Pool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.pool == nil {
-		pool, err := describe(ctx, t.client, t.poolID)
+		pool, err := describe(ctx, t.client, t.o.PoolID)
 		if err != nil {
 			return userpool.Pool{}, err
 		}
+		pool.SMSMFA = pool.SMSMFA && t.o.SMSMFA
 		t.pool = &pool
 	}
 	return *t.pool, nil

@@ -74,6 +74,9 @@ func (s Source) PoolARN() string {
 type Target struct {
 	Region string `yaml:"region" json:"region"`
 	PoolID string `yaml:"pool_id" json:"pool_id"` // REGION_ID
+	// SMSMFA says that the pool asks for second factors by SMS, so that a user
+	// whose second factor is SMS can be migrated and asked there.
+	SMSMFA bool `yaml:"sms_mfa" json:"sms_mfa,omitempty"`
 }
 
 // Audit is about the audit trail.

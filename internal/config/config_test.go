@@ -38,7 +38,7 @@ func TestSample(t *testing.T) {
 			ExportRoleARN: "arn:aws:iam::111122223333:role/poolferry-export",
 			ExternalID:    "poolferry-2026-11-prod", Profile: trigger.FromLookup,
 		},
-		Target: Target{Region: "eu-west-1", PoolID: "eu-west-1_ZyXwVu987"},
+		Target: Target{Region: "eu-west-1", PoolID: "eu-west-1_ZyXwVu987", SMSMFA: true},
 		Mapping: userpool.Mapping{Rules: []userpool.Rule{
 			{Rename: &userpool.Move{From: "custom:plan", To: "custom:subscription"}},
 			{Copy: &userpool.Move{From: "email", To: "custom:contact"}},

@@ -40,7 +40,6 @@ const (
 
 // Options configures a Handler.
 type Options struct {
-	Region   string // of the target pool
 	PoolID   string // of the target pool
 	Mapping  userpool.Mapping
 	MFA      MFAPolicy

@@ -36,7 +36,7 @@ func newWorld(p person) *world {
 		target:   target{pool: targetPool()},
 		recorder: &recorder{},
 	}
-	w.options = trigger.Options{Region: "eu-central-1", PoolID: poolID, MFA: trigger.MFAVerify, Profile: trigger.FromLookup, Now: fixedClock}
+	w.options = trigger.Options{PoolID: poolID, MFA: trigger.MFAVerify, Profile: trigger.FromLookup, Now: fixedClock}
 	return w
 }
 
