@@ -23,8 +23,8 @@ var _ trigger.Recorder = (*Recorder)(nil)
 
 // NewRecorder returns a Recorder for a run. w gets one Write per line, one after
 // the other; where a logger writes to it too, w must be safe for concurrent use,
-// as os.Stdout is. key is
-// the key of NameHash. now is asked for the time of a decision that has none.
+// as os.Stdout is. key is the key of NameHash. now is asked for the time of a
+// decision that has none.
 func NewRecorder(w io.Writer, run string, key userpool.Secret, now func() time.Time) *Recorder {
 	return &Recorder{lines: lines{w: w}, run: run, key: key, now: now}
 }

@@ -1,0 +1,90 @@
+// Package infra holds what poolferry deploys as far as Go needs it: the IAM
+// policies, against which the sandbox checks every call.
+//
+// Vocabulary: a policy is an IAM policy document; a role's permissions and its
+// trust are two policies; a placeholder, ${name}, is a part of a policy that is
+// known only when it is deployed, filled by Render here and by templatefile in
+// Terraform.
+package infra
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+//go:embed modules/*/policies/*.json
+var modules embed.FS
+
+// The policies, by name.
+const (
+	LoginRole    = "login-role"     // source account: prove a password, read that user
+	LoginRoleMFA = "login-role-mfa" // source account: besides, answer a second-factor challenge; for mfa_policy verify
+	LoginTrust   = "login-trust"    // source account: who may assume the login role
+	ExportRole   = "export-role"    // source account: read the directory and its settings
+	ExportTrust  = "export-trust"   // source account: who may assume the export role
+	LambdaTrust  = "lambda-trust"   // target account: lets Lambda run as an execution role
+	MigrateUser  = "migrate-user"   // target account: what the migration trigger may do
+)
+
+var placeholder = regexp.MustCompile(`\$\{([^}]*)\}`)
+
+// Render fills the placeholders of a policy. It refuses a value that is missing,
+// empty or not used, and one with a wildcard or placeholder in it: what fills a
+// policy names one thing.
+func Render(name string, values map[string]string) ([]byte, error) {
+	template, err := policy(name)
+	if err != nil {
+		return nil, err
+	}
+	unused := maps.Clone(values)
+	var missing []string
+	out := placeholder.ReplaceAllStringFunc(template, func(p string) string {
+		key := placeholder.FindStringSubmatch(p)[1]
+		delete(unused, key)
+		value := values[key]
+		if value == "" {
+			missing = append(missing, key)
+		}
+		return escape(value)
+	})
+	slices.Sort(missing)
+	switch {
+	case len(missing) > 0:
+		return nil, fmt.Errorf("policy %s: no value for %s", name, strings.Join(slices.Compact(missing), ", "))
+	case len(unused) > 0:
+		return nil, fmt.Errorf("policy %s: has no placeholder %s", name, strings.Join(slices.Sorted(maps.Keys(unused)), ", "))
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if strings.ContainsAny(values[key], "*?$") {
+			return nil, fmt.Errorf("policy %s: %s %q has a wildcard or a placeholder in it", name, key, values[key])
+		}
+	}
+	return []byte(out), nil
+}
+
+// policy returns the text of a policy.
+func policy(name string) (string, error) {
+	paths, err := fs.Glob(modules, "modules/*/policies/*.json")
+	if err != nil {
+		return "", fmt.Errorf("list policies: %w", err)
+	}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "/"+name+".json") {
+			text, err := modules.ReadFile(path)
+			return string(text), err
+		}
+	}
+	return "", fmt.Errorf("there is no policy %q", name)
+}
+
+// escape writes a value as the inside of a JSON string.
+func escape(value string) string {
+	quoted, _ := json.Marshal(value) // a string does not fail
+	return string(quoted[1 : len(quoted)-1])
+}

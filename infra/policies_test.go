@@ -1,0 +1,214 @@
+package infra
+
+import (
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"poolferry/internal/config"
+	"poolferry/internal/sandbox/iam"
+)
+
+const (
+	sourceAccount = "111122223333"
+	targetAccount = "444455556666"
+	lambdaRole    = "arn:aws:iam::444455556666:role/poolferry-migrate-user"
+	targetPool    = "arn:aws:cognito-idp:eu-west-1:444455556666:userpool/eu-west-1_ZyXwVu987"
+	logGroup      = "arn:aws:logs:eu-west-1:444455556666:log-group:/aws/lambda/poolferry-migrate-user"
+)
+
+// values fills every policy for the migration of the sample configuration.
+func values(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	c, err := config.Load("../docs/poolferry.sample.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := map[string]string{"source_pool_arn": c.Source.PoolARN()}
+	trust := map[string]string{
+		"partition": "aws", "target_account": targetAccount,
+		"lambda_role_arn": lambdaRole, "external_id": c.Source.ExternalID,
+	}
+	return map[string]map[string]string{
+		LoginRole: pool, LoginRoleMFA: pool, ExportRole: pool,
+		LoginTrust: trust, ExportTrust: trust, LambdaTrust: nil,
+		MigrateUser: {"login_role_arn": c.Source.LoginRoleARN, "target_pool_arn": targetPool, "log_group_arn": logGroup},
+	}
+}
+
+func render(t *testing.T, name string) []byte {
+	t.Helper()
+	doc, err := Render(name, values(t)[name])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+var accountID = regexp.MustCompile(`\b[0-9]{12}\b`)
+
+func TestEveryPolicyRenders(t *testing.T) {
+	paths, err := fs.Glob(modules, "modules/*/policies/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, p := range paths {
+		name := strings.TrimSuffix(path.Base(p), ".json")
+		names = append(names, name)
+		template, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !json.Valid(template) {
+			t.Errorf("%s: not JSON before it is filled", p)
+		}
+		if accountID.Match(template) {
+			t.Errorf("%s: has an account id in it", p)
+		}
+		doc := render(t, name)
+		if !json.Valid(doc) || strings.Contains(string(doc), "${") {
+			t.Errorf("%s: %s", name, doc)
+		}
+		readme, err := os.ReadFile(path.Join(path.Dir(p), "README.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range placeholder.FindAllStringSubmatch(string(template), -1) {
+			if !strings.Contains(string(readme), "`"+m[1]+"`") {
+				t.Errorf("%s: README.md does not name the placeholder %s", p, m[1])
+			}
+		}
+	}
+	want := []string{LoginRole, LoginRoleMFA, LoginTrust, ExportRole, ExportTrust, LambdaTrust, MigrateUser}
+	slices.Sort(want)
+	slices.Sort(names)
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Errorf("constants and files differ: %s", diff)
+	}
+}
+
+func TestRenderRefuses(t *testing.T) {
+	pool := "arn:aws:cognito-idp:us-east-1:111122223333:userpool/us-east-1_AbCdEf123"
+	for want, in := range map[string]struct {
+		name   string
+		values map[string]string
+	}{
+		`there is no policy "nope"`:                         {"nope", nil},
+		`policy login-role: no value for source_pool_arn`:   {LoginRole, nil},
+		`policy login-role: has no placeholder other`:       {LoginRole, map[string]string{"source_pool_arn": pool, "other": "x"}},
+		`policy export-role: no value for source_pool_arn`:  {ExportRole, map[string]string{"source_pool_arn": ""}},
+		`policy login-role: source_pool_arn "*" has a wild`: {LoginRole, map[string]string{"source_pool_arn": "*"}},
+		`policy login-role: source_pool_arn "${aws:Princip`: {LoginRole, map[string]string{"source_pool_arn": "${aws:PrincipalArn}"}},
+	} {
+		if _, err := Render(in.name, in.values); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// TestRenderEscapes: a value cannot end the string that it stands in.
+func TestRenderEscapes(t *testing.T) {
+	const hostile = `x","Effect":"Deny<>&` + "\n"
+	doc, err := Render(LoginRole, map[string]string{"source_pool_arn": hostile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Statement []struct{ Effect, Resource string }
+	}
+	if err := json.Unmarshal(doc, &got); err != nil {
+		t.Fatal(err)
+	}
+	if s := got.Statement[0]; s.Effect != "Allow" || s.Resource != hostile {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestRolesAllowWhatTheyAreFor assumes the roles as the sandbox evaluates them.
+func TestRolesAllowWhatTheyAreFor(t *testing.T) {
+	directory := iam.New(time.Now)
+	addRole := func(account, name string, docs ...string) string {
+		t.Helper()
+		var policies [][]byte
+		for _, doc := range docs {
+			policies = append(policies, render(t, doc))
+		}
+		arn, err := directory.AddRole(account, name, policies[0], policies[1:]...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return arn
+	}
+	login := addRole(sourceAccount, "poolferry-login", LoginTrust, LoginRole)
+	loginMFA := addRole(sourceAccount, "poolferry-login-mfa", LoginTrust, LoginRole, LoginRoleMFA)
+	export := addRole(sourceAccount, "poolferry-export", ExportTrust, ExportRole)
+	function := addRole(targetAccount, "poolferry-migrate-user", LambdaTrust, MigrateUser)
+	stranger := addRole(targetAccount, "stranger", LambdaTrust, MigrateUser)
+
+	caller := func(role string) (key string) {
+		t.Helper()
+		c, err := directory.Session(role, "test", time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.AccessKeyID + " " + c.SessionToken.Reveal()
+	}
+	assume := func(session, role, externalID string) error {
+		t.Helper()
+		key, token, _ := strings.Cut(session, " ")
+		who, _, err := directory.Lookup(key, token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = directory.AssumeRole(who, iam.AssumeRoleInput{RoleARN: role, SessionName: "test", ExternalID: externalID})
+		return err
+	}
+	const externalID = "poolferry-2026-11-prod"
+	if err := assume(caller(function), login, externalID); err != nil {
+		t.Errorf("the function cannot assume the login role: %v", err)
+	}
+	for why, err := range map[string]error{
+		"without the external id": assume(caller(function), login, ""),
+		"with another one":        assume(caller(function), login, "other"),
+		"as another role":         assume(caller(stranger), login, externalID),
+		"the export role":         assume(caller(function), export, externalID),
+	} {
+		if err == nil {
+			t.Errorf("allowed: %s", why)
+		}
+	}
+
+	pool := values(t)[LoginRole]["source_pool_arn"]
+	for role, allowed := range map[string][]string{
+		login:    {"AdminInitiateAuth", "AdminGetUser"},
+		loginMFA: {"AdminInitiateAuth", "AdminGetUser", "AdminRespondToAuthChallenge"},
+		export:   {"ListUsers", "ListGroups", "ListUsersInGroup", "DescribeUserPool", "DescribeUserPoolClient"},
+	} {
+		key, token, _ := strings.Cut(caller(role), " ")
+		who, _, err := directory.Lookup(key, token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, action := range []string{
+			"AdminInitiateAuth", "AdminGetUser", "AdminRespondToAuthChallenge", "ListUsers", "ListGroups", "ListUsersInGroup",
+			"DescribeUserPool", "DescribeUserPoolClient", "AdminDeleteUser", "AdminSetUserPassword", "UpdateUserPool",
+		} {
+			err := directory.Authorize(who, "cognito-idp:"+action, pool)
+			if want := slices.Contains(allowed, action); (err == nil) != want {
+				t.Errorf("%s, %s: %v", role, action, err)
+			}
+			if directory.Authorize(who, "cognito-idp:"+action, pool+"x") == nil {
+				t.Errorf("%s may %s in another pool", role, action)
+			}
+		}
+	}
+}
