@@ -1,0 +1,61 @@
+# Poolferry. `make demo` and `make test` need Go alone; every other target says what it misses.
+
+GO            ?= go
+GOLANGCI      := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME      ?= 10s
+LAMBDAS       := $(notdir $(patsubst %/main.go,%,$(wildcard lambdas/*/main.go)))
+ARCHS         := arm64 amd64
+LAMBDA_FLAGS  := -tags lambda.norpc -trimpath -ldflags="-s -w"
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: ## move the users of a rehearsal pool, on this machine, without AWS
+	$(GO) run ./tools/poolferry demo
+
+.PHONY: test
+test: ## all tests that need nothing but Go
+	$(GO) test ./...
+
+.PHONY: race
+race: ## the same under the race detector (needs a C compiler)
+	@command -v $${CC:-cc} >/dev/null || { echo "make race: no C compiler: install gcc, or set CC" >&2; exit 1; }
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+.PHONY: lint
+lint: ## formatting, vet, go.mod, golangci-lint (built from source on first use)
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+	$(GO) run $(GOLANGCI) run ./...
+
+.PHONY: build
+build: ## the command line tool into bin/, the Lambda binaries into dist/
+	$(GO) build -trimpath -o bin/poolferry ./tools/poolferry
+	@for name in $(LAMBDAS); do for arch in $(ARCHS); do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build $(LAMBDA_FLAGS) -o dist/$$name-$$arch/bootstrap ./lambdas/$$name || exit 1; \
+		printf '%10d bytes  dist/%s-%s/bootstrap\n' $$(wc -c <dist/$$name-$$arch/bootstrap) $$name $$arch; \
+	done; done
+
+.PHONY: bench
+bench: ## the numbers of docs/numbers.md, measured here and now
+	$(GO) run ./test/bench
+
+.PHONY: interop
+interop: ## components that others wrote: cognito-local, the AWS SDK for JavaScript (needs Node.js and npm)
+	@command -v npm >/dev/null || { echo "make interop: npm is missing: install Node.js 20 or newer" >&2; exit 1; }
+	cd test/interop && npm ci --no-audit --no-fund
+	POOLFERRY_REQUIRE=interop $(GO) test -count=1 ./test/interop/...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (default 10s)
+	@$(GO) list -f '{{.Dir}}' ./... | while read -r dir; do \
+		grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go 2>/dev/null | sed 's/^func //' | while read -r target; do \
+			echo "$$dir: $$target"; \
+			(cd $$dir && $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) . </dev/null) || exit 1; \
+		done || exit 1; \
+	done
