@@ -1,8 +1,8 @@
 package telemetry
 
-// Keys of log attributes. Every log line uses these and no others, so that one
-// query finds all there is about a run, a shard or a user. A user is logged by
-// KeySub, never by name or e-mail.
+// Keys of log attributes, the same in every function, so that one query finds
+// all there is about a run, a shard or a user. A user is logged by KeySub, never
+// by name or e-mail.
 const (
 	KeyRun       = "run"
 	KeyPool      = "pool"
