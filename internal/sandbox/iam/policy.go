@@ -62,7 +62,7 @@ type oneOrMany []string
 
 func (m *oneOrMany) UnmarshalJSON(data []byte) error {
 	var one string
-	if err := json.Unmarshal(data, &one); err == nil {
+	if err := json.Unmarshal(data, &one); err == nil && string(data) != "null" {
 		*m = oneOrMany{one}
 		return nil
 	}

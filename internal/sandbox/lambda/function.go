@@ -58,6 +58,14 @@ func exited(in Invocation, how string) *FunctionError {
 	}
 }
 
+// tooLarge is the error of an answer beyond the limit.
+func tooLarge() *FunctionError {
+	return &FunctionError{
+		Type:    "Function.ResponseSizeTooLarge",
+		Message: fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", maxResponse),
+	}
+}
+
 // Function is a function to add.
 type Function struct {
 	Account string

@@ -1,41 +1,45 @@
 package lambda
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"runtime"
+	"sync"
 	"time"
 
+	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
-// Handler is what aws-lambda-go's lambda.NewHandler returns.
-type Handler interface {
-	Invoke(ctx context.Context, payload []byte) ([]byte, error)
-}
-
-// InProcess runs a handler in this process, with the context and the error
-// names that the Go runtime of Lambda gives it (aws-lambda-go, lambda/errors.go
-// and lambda/invoke_loop.go).
+// InProcess runs a handler, as it is given to lambda.Start, in this process,
+// with the context and the error names that the Go runtime of Lambda gives it
+// (aws-lambda-go, lambda/errors.go and lambda/invoke_loop.go).
 //
 // Two things differ from a process of its own. A handler that ignores its
 // context beyond the timeout is abandoned, not killed: Invoke returns the
 // timeout and the goroutine lives on until the handler returns. And a handler
 // that calls os.Exit ends the whole sandbox; Binary is for those.
-func InProcess(h Handler) Runner { return inProcess{h} }
+func InProcess[In, Out any](handler func(context.Context, In) (Out, error)) Runner {
+	return &inProcess{idle: sync.Pool{New: func() any { return awslambda.NewHandler(handler) }}}
+}
 
-type inProcess struct{ handler Handler }
+// inProcess keeps one aws-lambda-go handler per concurrent invocation, as AWS
+// keeps one process. Sharing one would mix up answers: its Invoke returns bytes
+// of a buffer that it has put back into a pool, so the next invocation of the
+// same handler writes over them (aws-lambda-go v1.55.1, lambda/handler.go).
+type inProcess struct{ idle sync.Pool }
 
 type outcome struct {
 	answer []byte
 	err    error
 }
 
-func (p inProcess) Invoke(ctx context.Context, in Invocation) ([]byte, error) {
+func (p *inProcess) Invoke(ctx context.Context, in Invocation) ([]byte, error) {
 	// The function does not learn that its caller went away.
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), in.Timeout)
 	work = lambdacontext.NewContext(work, &lambdacontext.LambdaContext{AwsRequestID: in.RequestID, InvokedFunctionArn: in.FunctionARN})
@@ -62,13 +66,17 @@ func (p inProcess) Invoke(ctx context.Context, in Invocation) ([]byte, error) {
 	}
 }
 
-func (p inProcess) call(ctx context.Context, payload []byte) (answer []byte, err error) {
+func (p *inProcess) call(ctx context.Context, payload []byte) (answer []byte, err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			answer, err = nil, panicked(value)
 		}
 	}()
-	if answer, err = p.handler.Invoke(ctx, payload); err != nil {
+	handler := p.idle.Get().(awslambda.Handler) // a handler that panics is not put back
+	answer, err = handler.Invoke(ctx, payload)
+	answer = bytes.Clone(answer)
+	p.idle.Put(handler)
+	if err != nil {
 		return nil, reported(err)
 	}
 	return answer, nil

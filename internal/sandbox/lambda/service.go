@@ -197,7 +197,7 @@ func (s *Service) run(ctx context.Context, runner Runner, in Invocation) ([]byte
 	case err != nil:
 		return nil, err
 	case len(answer) > maxResponse:
-		return nil, &FunctionError{Type: "Function.ResponseSizeTooLarge", Message: fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", maxResponse)}
+		return nil, tooLarge()
 	}
 	return answer, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,9 @@ const (
 	unsignedPayload  = "UNSIGNED-PAYLOAD"
 	streamingPayload = "STREAMING-" // and what was streamed how
 )
+
+// spaces are runs that count as one space in a signed header.
+var spaces = regexp.MustCompile(` +`)
 
 // Verify checks that r, whose body was read as body, was signed with the
 // secret key, not more than 15 minutes off now. Its errors are *wire.Error of
@@ -152,7 +156,7 @@ func (a Authorization) canonicalRequest(r *http.Request, payload string) (string
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			b.WriteString(strings.Join(strings.Fields(value), " "))
+			b.WriteString(spaces.ReplaceAllString(strings.TrimSpace(value), " "))
 		}
 		b.WriteByte('\n')
 	}
