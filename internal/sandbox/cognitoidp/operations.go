@@ -5,6 +5,7 @@ import (
 
 	"poolferry/internal/sandbox/cognitoidp/pool"
 	"poolferry/internal/sandbox/wire"
+	"poolferry/internal/userpool"
 )
 
 // operation is one API action.
@@ -61,9 +62,56 @@ func (s *Service) operations() map[string]operation {
 		"RespondToAuthChallenge":      byClient(s, "UserAuthentication", s.respond),
 		"AdminInitiateAuth":           onPool(s, "UserAuthentication", s.adminInitiateAuth),
 		"AdminRespondToAuthChallenge": onPool(s, "UserAuthentication", s.adminRespond),
-		"ForgotPassword":              byClient(s, "UserAccountRecovery", s.forgotPassword),
-		"ConfirmForgotPassword":       byClient(s, "UserAccountRecovery", s.confirmForgotPassword),
 
+		"ForgotPassword":         byClient(s, "UserAccountRecovery", s.forgotPassword),
+		"ConfirmForgotPassword":  byClient(s, "UserAccountRecovery", s.confirmForgotPassword),
+		"AdminSetUserPassword":   onPool(s, "UserAccountRecovery", s.accounts.SetPassword),
+		"AdminResetUserPassword": onPool(s, "UserAccountRecovery", s.accounts.Reset),
+
+		"SignUp":             byClient(s, "UserCreation", s.accounts.SignUp),
+		"ConfirmSignUp":      byClient(s, "UserCreation", s.accounts.Confirm),
+		"AdminConfirmSignUp": onPool(s, "UserCreation", s.accounts.AdminConfirm),
+		"AdminCreateUser":    onPool(s, "UserCreation", s.accounts.Create),
+
+		"GetUser":      decoded("UserRead", true, s.getUser),
 		"AdminGetUser": onPool(s, "UserRead", s.accounts.Get),
+
+		"AdminUpdateUserAttributes": onPool(s, "UserUpdate", s.accounts.Update),
+		"AdminEnableUser":           onPool(s, "UserUpdate", s.accounts.Enable),
+		"AdminDisableUser":          onPool(s, "UserUpdate", s.accounts.Disable),
+		"AdminDeleteUser":           onPool(s, "UserUpdate", s.accounts.Delete),
+		"AdminAddUserToGroup":       onPool(s, "UserUpdate", s.accounts.AddToGroup),
+		"AdminRemoveUserFromGroup":  onPool(s, "UserUpdate", s.accounts.RemoveFromGroup),
+		"AdminSetUserMFAPreference": onPool(s, "UserResourceUpdate", s.accounts.SetMFA),
+		"AdminListGroupsForUser":    onPool(s, "UserResourceRead", s.lists.GroupsOf),
+
+		"ListUsers":        onPool(s, "UserList", s.lists.Users),
+		"ListUsersInGroup": onPool(s, "UserList", s.lists.Members),
+
+		"ListGroups":  onPool(s, "UserPoolResourceRead", s.lists.Groups),
+		"GetGroup":    onPool(s, "UserPoolResourceRead", s.accounts.GetGroup),
+		"CreateGroup": onPool(s, "UserPoolResourceUpdate", s.accounts.CreateGroup),
+
+		"CreateUserPool":       decoded("UserPoolUpdate", false, s.createUserPool),
+		"DescribeUserPool":     onPool(s, "UserPoolRead", s.describeUserPool),
+		"UpdateUserPool":       onPool(s, "UserPoolUpdate", s.updateUserPool),
+		"ListUserPools":        decoded("UserPoolRead", false, s.listUserPools),
+		"AddCustomAttributes":  onPool(s, "UserPoolUpdate", s.addCustomAttributes),
+		"GetUserPoolMfaConfig": onPool(s, "UserPoolResourceRead", s.getMfaConfig),
+		"SetUserPoolMfaConfig": onPool(s, "UserPoolResourceUpdate", s.setMfaConfig),
+
+		"CreateUserPoolClient":   onPool(s, "UserPoolClientUpdate", s.createUserPoolClient),
+		"DescribeUserPoolClient": onPool(s, "UserPoolClientRead", s.describeUserPoolClient),
+		"UpdateUserPoolClient":   onPool(s, "UserPoolClientUpdate", s.updateUserPoolClient),
+		"ListUserPoolClients":    onPool(s, "UserPoolClientRead", s.listUserPoolClients),
 	}
+}
+
+// getUser is unsigned: the access token says whose pool and user it is.
+func (s *Service) getUser(_ context.Context, _ *wire.Call, in struct{ AccessToken userpool.Secret }) (any, error) {
+	p := s.ofToken(in.AccessToken)
+	if p == nil {
+		return nil, pool.NotAuthorized("Invalid Access Token")
+	}
+	return s.accounts.Own(p, in.AccessToken)
 }

@@ -1,8 +1,13 @@
 package cognitoidp
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"iter"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"poolferry/internal/sandbox/cognitoidp/directory"
@@ -212,4 +217,30 @@ func (s *Service) LastMessage(poolID, name string) (Message, bool) {
 		return Message{}, false
 	}
 	return p.Outbox.Last(u.Sub)
+}
+
+// Dump writes everything that is stored as JSON, for a search of what must not be
+// stored: users with the digests of their passwords, clients, settings, and the
+// last messages. Secrets, codes included, print as a placeholder.
+func (s *Service) Dump(w io.Writer) error {
+	s.mu.RLock()
+	pools := slices.Collect(maps.Values(s.pools))
+	s.mu.RUnlock()
+	slices.SortFunc(pools, func(a, b *pool.Pool) int { return strings.Compare(a.ID, b.ID) })
+	enc := json.NewEncoder(w)
+	for _, p := range pools {
+		if err := enc.Encode(map[string]any{"pool": p.ID, "account": p.Account, "state": p.State(), "frozen": p.Frozen, "clients": p.Clients()}); err != nil {
+			return fmt.Errorf("dump pool %s: %w", p.ID, err)
+		}
+		for u := range p.Users.All() {
+			row := map[string]any{"pool": p.ID, "user": u}
+			if m, ok := p.Outbox.Last(u.Sub); ok {
+				row["last_message"] = m
+			}
+			if err := enc.Encode(row); err != nil {
+				return fmt.Errorf("dump user %s: %w", u.Sub, err)
+			}
+		}
+	}
+	return nil
 }
