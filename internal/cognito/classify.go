@@ -2,9 +2,11 @@ package cognito
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"poolferry/internal/fault"
 	"poolferry/internal/trigger"
@@ -60,10 +62,20 @@ func kindOf(err error) fault.Kind {
 	if kind, ok := kinds[api.ErrorCode()]; ok {
 		return kind
 	}
-	if api.ErrorFault() == smithy.FaultServer {
+	if api.ErrorFault() == smithy.FaultServer || failedAt(err) >= http.StatusInternalServerError {
 		return fault.Unavailable
 	}
 	return fault.Invalid
+}
+
+// failedAt is the HTTP status of an answer, 0 where there was none. The SDK
+// calls only those errors a server's fault that a service has in its model, and
+// InternalFailure, which every service can answer, is in none.
+func failedAt(err error) int {
+	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+		return answer.HTTPStatusCode()
+	}
+	return 0
 }
 
 // Code returns the AWS error code behind err, such as NotAuthorizedException,

@@ -133,6 +133,8 @@ func TestTrouble(t *testing.T) {
 		{apiError(400, "TooManyRequestsException", "Rate exceeded"), fault.Throttled, 2},
 		{apiError(400, "LimitExceededException", "Attempt limit exceeded"), fault.Throttled, 2},
 		{apiError(500, "InternalErrorException", "Something went wrong"), fault.Unavailable, 2},
+		{apiError(500, "InternalFailure", "x"), fault.Unavailable, 2},
+		{apiError(503, "ServiceUnavailable", "x"), fault.Unavailable, 2},
 		{answer{status: 503, body: "<html>"}, fault.Unavailable, 2},
 		{apiError(400, "UnexpectedLambdaException", "x"), fault.Unavailable, 1},
 		{apiError(400, "InvalidLambdaResponseException", "x"), fault.Unavailable, 1},
