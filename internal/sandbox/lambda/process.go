@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -158,10 +157,17 @@ func (p *process) exitError(in Invocation) error {
 }
 
 func (p *process) serveNext(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	busy := p.current != ""
+	p.mu.Unlock()
+	if busy {
+		refuse(w, http.StatusForbidden, "InvalidStateTransition", "the current invocation has no answer yet")
+		return
+	}
 	select {
 	case p.asked <- struct{}{}:
 	default:
-		refuse(w, http.StatusForbidden, "InvalidStateTransition", "the process asks for work twice")
+		refuse(w, http.StatusForbidden, "InvalidStateTransition", "the process waits for an invocation already")
 		return
 	}
 	select {
@@ -175,7 +181,6 @@ func (p *process) serveNext(w http.ResponseWriter, r *http.Request) {
 		// The process compares with the clock of the machine, and so does this.
 		h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(in.Timeout).UnixMilli(), 10))
 		h.Set("Lambda-Runtime-Invoked-Function-Arn", in.FunctionARN)
-		h.Set("Lambda-Runtime-Trace-Id", "Root=1-00000000-"+strings.ReplaceAll(in.RequestID, "-", "")[:24]+";Sampled=0")
 		_, _ = w.Write(in.Payload)
 	case <-r.Context().Done(): // the process is gone
 	}
