@@ -1,0 +1,7 @@
+// Package e2e has no code, only tests: what is deployed, as it is deployed,
+// against the sandbox.
+//
+// Vocabulary: a run is one of the two ways to run a function, in process or as
+// the built binary behind a Runtime API server; both must give the same answer
+// to the same event.
+package e2e
