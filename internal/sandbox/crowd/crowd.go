@@ -107,7 +107,7 @@ func New(s Spec) iter.Seq[Person] {
 
 // person makes person i from a random stream of its own.
 func person(s Spec, i int) Person {
-	rng := rand.New(rand.NewPCG(s.Seed, uint64(i))) //nolint:gosec // repeatable on purpose: these passwords guard made-up users
+	rng := rand.New(rand.NewPCG(s.Seed, uint64(i))) // repeatable on purpose: these passwords guard made-up users
 	given, family := pick(rng, givenNames), pick(rng, familyNames)
 	sub := uuid(rng)
 	p := Person{

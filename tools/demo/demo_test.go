@@ -1,0 +1,239 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"poolferry/internal/sandbox/crowd"
+	"poolferry/internal/userpool"
+)
+
+// quiet is a Talk that nobody hears.
+type quiet struct{}
+
+func (quiet) Say(string, ...any) {}
+
+func (quiet) Progress(string, int) (tick, done func()) { return func() {}, func() {} }
+
+func TestEverybodyArrivesOrIsRefusedForAReason(t *testing.T) {
+	for _, shape := range []crowd.Shape{crowd.Alias, crowd.UsernameAttributes} {
+		t.Run(string(shape), func(t *testing.T) {
+			t.Parallel()
+			out := filepath.Join(t.TempDir(), "demo")
+			r, err := Run(t.Context(), Options{Users: 100, Seed: 3, Shape: shape, Out: out, Now: time.Now}, quiet{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !r.OK() {
+				t.Errorf("surprises %q, finds %v", r.Surprises, r.Finds)
+			}
+			s := r.SignIns
+			sum := 0
+			for _, n := range s.RefusedBy {
+				sum += n
+			}
+			if s.Attempted != s.Migrated+s.Refused || s.Refused != sum {
+				t.Errorf("counts do not add up: %+v", s)
+			}
+			// Of a hundred people these do not move: 4 never confirmed, 3 disabled,
+			// 3 without their authenticator code, 3 federated.
+			if r.Users != (Users{Source: 100, Target: 87}) || r.Returned != 87 {
+				t.Errorf("users %+v, %d returned; want 100, 87 and 87", r.Users, r.Returned)
+			}
+			for _, outcome := range []string{"RejectedCredentials", "NotInSource", "Disabled", "Unconfirmed", "NeedsReset", "MfaRefused", "Federated", "NoVerifiedContact"} {
+				if s.RefusedBy[outcome] == 0 {
+					t.Errorf("nobody was refused by %s", outcome)
+				}
+			}
+			checkFiles(t, out, r)
+		})
+	}
+}
+
+func checkFiles(t *testing.T, out string, r Result) {
+	t.Helper()
+	files, err := os.ReadDir(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Name())
+		if info, err := f.Info(); err != nil || info.Size() == 0 {
+			t.Errorf("%s is empty (%v)", f.Name(), err)
+		}
+	}
+	want := []string{"function.log", "poolferry.yaml", "requests.log", "result.json", "users-source.jsonl", "users-target.jsonl"}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	var kept Result
+	data, err := os.ReadFile(filepath.Join(out, "result.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &kept)
+	}
+	if err != nil || kept.Users != r.Users {
+		t.Errorf("result.json: %+v (%v)", kept, err)
+	}
+}
+
+// TestJSONContract holds the members of the object of demo --json.
+func TestJSONContract(t *testing.T) {
+	data, err := json.Marshal(Result{Version: 1, SignIns: SignIns{RefusedBy: map[string]int{}}, Surprises: []string{"x"}, Returned: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"version":1,"users":{"source":0,"target":0},"sign_ins":{"attempted":0,"migrated":0,"refused":0,"refused_by":{},"errors":0,"p50_ms":0,"p95_ms":0,"p99_ms":0},"secrets_found":0}`
+	if diff := cmp.Diff(want, string(data)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFaultsAreCountedNotErrors(t *testing.T) {
+	t.Parallel()
+	const faults = "source.AdminInitiateAuth=throttle:60%,target.InitiateAuth=throttle:30%,lambda.migrate-user=crash:20%"
+	r, err := Run(t.Context(), Options{Users: 60, Seed: 5, Faults: faults, Now: time.Now}, quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.OK() {
+		t.Errorf("surprises %q, finds %v", r.Surprises, r.Finds)
+	}
+	if r.SignIns.RefusedBy["Throttled"] == 0 || r.SignIns.RefusedBy["Unavailable"] == 0 {
+		t.Errorf("refused by %v, want some Throttled and Unavailable", r.SignIns.RefusedBy)
+	}
+}
+
+// TestNoticesWhatIsWrong spoils one thing at a time. A demo that cannot fail
+// shows nothing.
+func TestNoticesWhatIsWrong(t *testing.T) {
+	tests := []struct {
+		name     string
+		spoil    func(*demo)
+		surprise string // part of one of the surprises
+		found    bool   // a secret
+	}{
+		{"a right password is refused", func(d *demo) { d.world.People[0].Password = userpool.NewSecret("Not-the-password-1!") }, "plain 0: right password", false},
+		{"a wrong password is accepted", func(d *demo) { d.world.People[3].Wrong = d.world.People[3].Password }, "wrong password", false},
+		{"somebody moves who must not", func(d *demo) { d.world.People[0].Outcome = crowd.MfaRefused }, "plain 0: right password (want MfaRefused", false},
+		{"an attribute gets lost", func(d *demo) { d.world.People[0].User.Attributes["nickname"] = "lost" }, "attributes differ at the target: nickname", false},
+		{"another person's sub arrives", func(d *demo) { d.world.People[0].User.Sub = "0" }, "custom:legacy_sub", false},
+		{"a password is logged", func(d *demo) {
+			_, _ = d.functionLog.Write([]byte(`{"event":"` + d.world.People[7].Password.Reveal() + `"}` + "\n"))
+		}, "", true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d, err := begin(t.Context(), Options{Users: 20, Seed: 1, Now: time.Now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = d.world.Close() })
+			tt.spoil(d)
+			r, err := d.run(quiet{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.OK() {
+				t.Fatal("the demo is content")
+			}
+			if found := r.SecretsFound > 0; found != tt.found {
+				t.Errorf("secrets found: %v", r.Finds)
+			}
+			if !strings.Contains(strings.Join(r.Surprises, "\n"), tt.surprise) {
+				t.Errorf("surprises %q, want one with %q", r.Surprises, tt.surprise)
+			}
+			for _, p := range d.world.People {
+				if strings.Contains(strings.Join(r.Surprises, "\n"), p.Name) {
+					t.Error("a surprise names a person")
+				}
+			}
+		})
+	}
+}
+
+// TestStops cancels the demo while people sign in.
+func TestStops(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	d, err := begin(ctx, Options{Users: 50, Seed: 1, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.world.Close() })
+	r, err := d.run(stopAt{5, cancel, new(int)})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want context.Canceled", err)
+	}
+	if r.Version != 0 {
+		t.Errorf("a stopped demo has a result: %+v", r)
+	}
+}
+
+// stopAt cancels at the nth tick.
+type stopAt struct {
+	n      int
+	cancel func()
+	seen   *int
+}
+
+func (stopAt) Say(string, ...any) {}
+
+func (s stopAt) Progress(string, int) (tick, done func()) {
+	ticks := make(chan struct{}, 1)
+	return func() {
+		ticks <- struct{}{}
+		if *s.seen++; *s.seen == s.n {
+			s.cancel()
+		}
+		<-ticks
+	}, func() {}
+}
+
+func TestText(t *testing.T) {
+	r := Result{Version: 1, Users: Users{10, 8}, Surprises: []string{"plain 3: right password"}, SignIns: SignIns{
+		Attempted: 5, Migrated: 2, Refused: 3, RefusedBy: map[string]int{"Disabled": 1, "NotInSource": 2}, Errors: 1,
+	}}
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"error: plain 3: right password", "disabled by an administrator", "the source knows nobody"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("text lacks %q:\n%s", want, text.String())
+		}
+	}
+	if a, b := strings.Index(text.String(), "NotInSource"), strings.Index(text.String(), "Disabled"); a > b {
+		t.Error("reasons are not sorted by frequency")
+	}
+}
+
+func TestPercentile(t *testing.T) {
+	var waits []time.Duration
+	for i := range 100 {
+		waits = append(waits, time.Duration(i+1)*time.Millisecond)
+	}
+	got := map[float64]float64{}
+	for _, p := range []float64{50, 95, 99, 100} {
+		got[p] = percentile(waits, p)
+	}
+	if want := (map[float64]float64{50: 50, 95: 95, 99: 99, 100: 100}); !maps.Equal(got, want) {
+		t.Errorf("percentiles %v, want %v", got, want)
+	}
+	if got := percentile(nil, 50); got != 0 {
+		t.Errorf("percentile of nothing is %v", got)
+	}
+	if got := percentile(slices.Repeat([]time.Duration{1500 * time.Microsecond}, 3), 99); got != 1.5 {
+		t.Errorf("percentile %v, want 1.5", got)
+	}
+}

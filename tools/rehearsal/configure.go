@@ -1,0 +1,70 @@
+package rehearsal
+
+import (
+	"bytes"
+	"os"
+	"text/template"
+
+	"poolferry/internal/config"
+	"poolferry/internal/userpool"
+)
+
+// Names of the environment variables that hold the secrets.
+const (
+	clientSecretName = "POOLFERRY_CLIENT_SECRET"
+	nameKeyName      = "POOLFERRY_NAME_KEY"
+)
+
+// nameKey keys the hashes of an audit trail that speaks of made-up people.
+const nameKey = "rehearsal-name-key-0123456789abcdef"
+
+var document = template.Must(template.New("poolferry.yaml").Parse(`# A migration on the poolferry sandbox. It serves as long as that sandbox runs.
+version: 1
+run: rehearsal
+source:
+  region: {{.Source.Region}}
+  account: "{{.Source.Account}}"
+  pool_id: {{.Source.PoolID}}
+  client_id: {{.Source.Client.ID}}
+  client_secret: env:{{.ClientSecret}}
+  login_role_arn: {{.LoginRole}}
+  export_role_arn: {{.ExportRole}}
+  external_id: {{.ExternalID}}
+  # The client reads every attribute and no trigger changes the tokens.
+  profile: id_token
+target:
+  region: {{.Target.Region}}
+  pool_id: {{.Target.PoolID}}
+  sms_mfa: true
+mapping:
+  rules:
+    - rename: {from: "custom:field_01", to: "custom:plan"}
+    - default: {to: locale, value: en-GB}
+    - lower: email
+mfa_policy: verify
+audit:
+  name_key: env:{{.NameKey}}
+staging:
+  bucket: poolferry-rehearsal
+`))
+
+// configure writes the poolferry.yaml and reads it back, as an operator's file
+// is read.
+func (w *World) configure() error {
+	var text bytes.Buffer
+	err := document.Execute(&text, map[string]any{
+		"Source": w.Source, "Target": w.Target, "ExternalID": externalID,
+		"LoginRole": roleARN(w.Source.Account, loginRole), "ExportRole": roleARN(w.Source.Account, exportRole),
+		"ClientSecret": clientSecretName, "NameKey": nameKeyName,
+	})
+	if err != nil {
+		return err
+	}
+	w.YAML = text.Bytes()
+	w.Secrets.NameKey = userpool.NewSecret(nameKey)
+	if w.Config, err = config.Parse("poolferry.yaml", w.YAML); err != nil {
+		return err
+	}
+	w.Secrets, err = w.Config.Secrets(w.env(w.Target.Operator), os.ReadFile)
+	return err
+}

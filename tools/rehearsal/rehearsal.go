@@ -1,0 +1,268 @@
+// Package rehearsal builds the world of a migration on the sandbox: two
+// accounts in two regions, a source pool full of awkward users, an empty target
+// pool whose migration trigger is the real function, roles with the policies
+// that infra deploys, and the poolferry.yaml that ties them together.
+//
+// Vocabulary: a site is one of the two pools with its account, region and app
+// client; an operator is the user of an account as whom a person works there;
+// the tap shows every answer that leaves the sandbox to somebody.
+package rehearsal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+
+	"poolferry/internal/cognito"
+	"poolferry/internal/config"
+	"poolferry/internal/sandbox"
+	"poolferry/internal/sandbox/cognitoidp"
+	"poolferry/internal/sandbox/crowd"
+	"poolferry/internal/sandbox/iam"
+	"poolferry/internal/sandbox/knobs"
+	"poolferry/internal/sandbox/lambda"
+	"poolferry/internal/userpool"
+)
+
+// Options says which world to build. The zero value is one without users.
+type Options struct {
+	Users   int
+	Seed    uint64
+	Shape   crowd.Shape // of both pools; empty means crowd.Alias
+	Latency knobs.Latency
+	Faults  string // as knobs.ParseFaults reads it
+	Quotas  bool
+	Addr    string // loopback address; empty means a free port
+	Now     func() time.Time
+
+	FunctionLog io.Writer // what the functions write; nil discards
+	RequestLog  io.Writer // a line of JSON per call; nil discards
+	// Tap is shown every answer, with the name of its operation. It is called
+	// concurrently.
+	Tap func(operation string, body []byte)
+	// Binary is the path of a built migrate-user. Empty runs it in process.
+	Binary string
+}
+
+// Site is one pool and how to get there.
+type Site struct {
+	Label    string // source or target
+	Account  string // 12 digits
+	Region   string
+	PoolID   string
+	Client   cognitoidp.Client // at the source that of the migration, at the target that of the app
+	Operator iam.Credentials   // may do everything in the account
+}
+
+// World is a running rehearsal.
+type World struct {
+	Endpoint string
+	Sandbox  *sandbox.Sandbox
+	Cognito  *cognitoidp.Service
+	Source   Site
+	Target   Site
+	People   []crowd.Person
+	YAML     []byte // the poolferry.yaml
+	Config   *config.Config
+	Secrets  config.Secrets
+
+	options Options
+	calls   *callCounter
+	front   *http.Server // of the tap, nil without one
+}
+
+const (
+	sourceAccount = "111111111111"
+	sourceRegion  = "eu-west-1"
+	targetAccount = "222222222222"
+	targetRegion  = "eu-central-1"
+)
+
+// New builds and starts a world. Close it.
+func New(ctx context.Context, o Options) (*World, error) {
+	faults, err := knobs.ParseFaults(o.Faults)
+	if err != nil {
+		return nil, err
+	}
+	if o.Addr == "" {
+		o.Addr = "127.0.0.1:0"
+	}
+	for _, w := range []*io.Writer{&o.FunctionLog, &o.RequestLog} {
+		if *w == nil {
+			*w = io.Discard
+		}
+	}
+	w := &World{
+		options: o,
+		Source:  Site{Label: "source", Account: sourceAccount, Region: sourceRegion},
+		Target:  Site{Label: "target", Account: targetAccount, Region: targetRegion},
+		calls:   &callCounter{},
+	}
+	log := slog.New(counting{slog.NewJSONHandler(o.RequestLog, nil), w.calls})
+	w.Sandbox = sandbox.New(sandbox.Options{
+		Seed: o.Seed, Latency: o.Latency, Home: targetRegion, Quotas: o.Quotas, Faults: faults, Now: o.Now, Log: log,
+	})
+	w.Cognito = cognitoidp.New(cognitoidp.Options{
+		Now: o.Now, Seed: o.Seed, Log: log,
+		Lambda:   trigger{w.Sandbox.Lambda, func() string { return poolARN(w.Target) }},
+		Endpoint: func() string { return w.Endpoint },
+	})
+	if err := w.build(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("build the rehearsal: %w", err), w.Close())
+	}
+	return w, nil
+}
+
+func (w *World) build(ctx context.Context) error {
+	steps := []func() error{
+		func() error { return w.Sandbox.Register(w.Cognito) },
+		func() error { return w.Sandbox.AddAccount(w.Source.Label, w.Source.Account) },
+		func() error { return w.Sandbox.AddAccount(w.Target.Label, w.Target.Account) },
+		w.createPools,
+		w.createRoles,
+		w.configure,
+		w.addFunction,
+		w.listen,
+		func() error { return w.settle(ctx) },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle puts the people into the source pool.
+func (w *World) settle(ctx context.Context) error {
+	w.People = slices.Collect(crowd.New(crowd.Spec{Seed: w.options.Seed, Users: w.options.Users, Shape: w.options.Shape}))
+	for _, p := range w.People {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		spec := cognitoidp.UserSpec{
+			Username: p.User.Username, Sub: p.User.Sub, Attributes: p.User.Attributes, Password: p.Password,
+			Status: p.User.Status, Disabled: !p.User.Enabled, Groups: p.User.Groups,
+			SMSMFA: slices.Contains(p.User.MFA, "SMS_MFA"), TOTPSecret: p.TOTP,
+		}
+		if p.User.Status == userpool.StatusExternalProvider {
+			spec.Password = userpool.Secret{} // nobody has one for a federated user
+		}
+		if len(p.User.MFA) > 0 {
+			spec.Preferred = p.User.MFA[0]
+		}
+		if _, err := w.Cognito.PutUser(w.Source.PoolID, spec); err != nil {
+			return fmt.Errorf("%s %d: %w", p.Kind, p.Index, err)
+		}
+	}
+	return nil
+}
+
+// listen starts the endpoint; with a tap, in front of the sandbox's own.
+func (w *World) listen() error {
+	if w.options.Tap == nil {
+		endpoint, err := w.Sandbox.Start(w.options.Addr)
+		w.Endpoint = endpoint
+		return err
+	}
+	// Its own endpoint stays unused, but starting checks the faults.
+	if _, err := w.Sandbox.Start("127.0.0.1:0"); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", w.options.Addr)
+	if err != nil {
+		return fmt.Errorf("listen for the rehearsal: %w", err)
+	}
+	w.Endpoint = "http://" + listener.Addr().String()
+	w.front = &http.Server{Handler: tapped{w.Sandbox, w.options.Tap}, ReadHeaderTimeout: time.Minute}
+	go func() { _ = w.front.Serve(listener) }() // ends with ErrServerClosed
+	return nil
+}
+
+// Close ends the world.
+func (w *World) Close() error {
+	var errs []error
+	if w.front != nil {
+		errs = append(errs, w.front.Close())
+	}
+	return errors.Join(append(errs, w.Sandbox.Close())...)
+}
+
+// App returns the people's app at the target.
+func (w *World) App(ctx context.Context) (*cognito.App, error) {
+	account, err := cognito.NewAccount(ctx, w.Target.Region, w.env(w.Target.Operator))
+	if err != nil {
+		return nil, err
+	}
+	return cognito.NewApp(account, w.Target.Region, w.Target.Client.ID, w.Target.Client.Secret), nil
+}
+
+// env is the environment of a process that works with the credentials.
+func (w *World) env(c iam.Credentials) func(string) (string, bool) {
+	vars := w.deployed()
+	vars["AWS_REGION"] = w.Target.Region
+	vars["AWS_ACCESS_KEY_ID"] = c.AccessKeyID
+	vars["AWS_SECRET_ACCESS_KEY"] = c.SecretAccessKey.Reveal()
+	vars["AWS_SESSION_TOKEN"] = c.SessionToken.Reveal()
+	return func(name string) (string, bool) {
+		value, ok := vars[name]
+		return value, ok && value != ""
+	}
+}
+
+// deployed are the variables that a function's configuration sets; the others
+// come from Lambda.
+func (w *World) deployed() map[string]string {
+	return map[string]string{
+		"AWS_ENDPOINT_URL": w.Endpoint,
+		config.EnvName:     string(w.YAML),
+		clientSecretName:   w.Source.Client.Secret.Reveal(),
+		nameKeyName:        w.Secrets.NameKey.Reveal(),
+	}
+}
+
+// LastCode is the code in the last message that the target sent to a person.
+func (w *World) LastCode(p crowd.Person) (userpool.Secret, bool) {
+	m, ok := w.Cognito.LastMessage(w.Target.PoolID, p.Name)
+	return m.Code, ok && !m.Code.Empty()
+}
+
+// TOTP is what the person's authenticator app shows now.
+func (w *World) TOTP(p crowd.Person) userpool.Secret {
+	code, err := totp.GenerateCode(p.TOTP.Reveal(), w.options.Now())
+	if err != nil {
+		return userpool.Secret{} // a crowd's secrets are base32
+	}
+	return userpool.NewSecret(code)
+}
+
+// Count returns the number of users of both pools.
+func (w *World) Count() (source, target int) {
+	return w.Cognito.Count(w.Source.PoolID), w.Cognito.Count(w.Target.PoolID)
+}
+
+// SourceSignIns is how often anybody tried a password at the source.
+func (w *World) SourceSignIns() int { return w.calls.of(w.Source.Account, "AdminInitiateAuth") }
+
+func poolARN(s Site) string {
+	return fmt.Sprintf("arn:aws:cognito-idp:%s:%s:userpool/%s", s.Region, s.Account, s.PoolID)
+}
+
+// trigger invokes functions as Cognito does on behalf of the target pool, so
+// that their resource policies count.
+type trigger struct {
+	lambda *lambda.Service
+	pool   func() string
+}
+
+func (t trigger) Invoke(ctx context.Context, arn string, payload []byte) ([]byte, error) {
+	return t.lambda.InvokeFrom(ctx, lambda.Source{Service: "cognito-idp.amazonaws.com", ARN: t.pool()}, arn, payload)
+}
