@@ -116,10 +116,14 @@ func (s *Service) Serve(_ context.Context, call *wire.Call) (*wire.Reply, error)
 var (
 	roleShape       = regexp.MustCompile(`^arn:aws:iam::[0-9]{12}:role/[\w+=,.@/-]+$`)
 	sessionShape    = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
-	externalIDShape = regexp.MustCompile(`^[\w+=,.@:/-]{2,1224}$`)
+	externalIDShape = regexp.MustCompile(`^[\w+=,.@:/-]{2,}$`) // and 1,224 characters at most
 )
 
-const maxPolicy = 2048 // characters
+// Lengths in characters.
+const (
+	maxPolicy     = 2048
+	maxExternalID = 1224
+)
 
 func (s *Service) assumeRole(call *wire.Call, form url.Values) (*wire.Reply, error) {
 	in := iam.AssumeRoleInput{
@@ -131,7 +135,7 @@ func (s *Service) assumeRole(call *wire.Call, form url.Values) (*wire.Reply, err
 		return nil, invalid("%s is invalid", in.RoleARN)
 	case !sessionShape.MatchString(in.SessionName):
 		return nil, invalid("1 validation error detected: Value '%s' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*", in.SessionName)
-	case form.Has("ExternalId") && !externalIDShape.MatchString(in.ExternalID):
+	case form.Has("ExternalId") && (!externalIDShape.MatchString(in.ExternalID) || len(in.ExternalID) > maxExternalID):
 		return nil, invalid("1 validation error detected: Value at 'externalId' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@:\\/-]*")
 	case len(in.Policy) > maxPolicy:
 		return nil, invalid("1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have length less than or equal to %d", maxPolicy)
