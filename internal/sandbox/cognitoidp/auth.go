@@ -7,6 +7,7 @@ import (
 	"poolferry/internal/sandbox/cognitoidp/account"
 	"poolferry/internal/sandbox/cognitoidp/pool"
 	"poolferry/internal/sandbox/cognitoidp/signin"
+	"poolferry/internal/sandbox/wire"
 	"poolferry/internal/userpool"
 )
 
@@ -25,6 +26,15 @@ type initiateInput struct {
 	AuthParameters map[string]userpool.Secret
 	ClientMetadata map[string]string
 	Session        string // of USER_AUTH, which is refused
+}
+
+// start refuses a Session, which only a flow that is not supported has.
+func (in initiateInput) start(ctx context.Context, e *signin.Engine, a signin.Attempt) (any, error) {
+	if in.Session != "" {
+		return nil, wire.Unsupported("parameter", "Session")
+	}
+	a.Flow, a.Parameters, a.Metadata = in.AuthFlow, in.AuthParameters, in.ClientMetadata
+	return outcome(e.Start(ctx, a))
 }
 
 type authOutput struct {
@@ -62,7 +72,7 @@ func (s *Service) initiateAuth(ctx context.Context, p *pool.Pool, c *pool.Client
 	ofClient
 	initiateInput
 }) (any, error) {
-	return outcome(s.engine.Start(ctx, signin.Attempt{Pool: p, Client: c, Flow: in.AuthFlow, Parameters: in.AuthParameters, Metadata: in.ClientMetadata}))
+	return in.start(ctx, s.engine, signin.Attempt{Pool: p, Client: c})
 }
 
 func (s *Service) adminInitiateAuth(ctx context.Context, p *pool.Pool, in struct {
@@ -75,7 +85,7 @@ func (s *Service) adminInitiateAuth(ctx context.Context, p *pool.Pool, in struct
 	if err != nil {
 		return nil, err
 	}
-	return outcome(s.engine.Start(ctx, signin.Attempt{Pool: p, Client: c, Admin: true, Flow: in.AuthFlow, Parameters: in.AuthParameters, Metadata: in.ClientMetadata}))
+	return in.start(ctx, s.engine, signin.Attempt{Pool: p, Client: c, Admin: true})
 }
 
 type respondInput struct {
