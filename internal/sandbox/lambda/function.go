@@ -41,6 +41,12 @@ type FunctionError struct {
 
 func (e *FunctionError) Error() string { return e.Type + ": " + e.Message }
 
+// ErrorType is the errorType that the function reported.
+func (e *FunctionError) ErrorType() string { return e.Type }
+
+// ErrorMessage is the errorMessage that the function reported.
+func (e *FunctionError) ErrorMessage() string { return e.Message }
+
 // timedOut is the error of an invocation that outlived its timeout.
 func timedOut(in Invocation) *FunctionError {
 	return &FunctionError{
