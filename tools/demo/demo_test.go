@@ -163,6 +163,26 @@ func TestNoticesWhatIsWrong(t *testing.T) {
 	}
 }
 
+// TestRolesAreNoWiderThanNeeded: what the login role may and nobody needed for
+// any kind of user, it should not have.
+func TestRolesAreNoWiderThanNeeded(t *testing.T) {
+	d, err := begin(t.Context(), Options{Users: 40, Seed: 1, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.world.Close() })
+	if _, err := d.run(quiet{}); err != nil {
+		t.Fatal(err)
+	}
+	unused, err := d.world.Sandbox.IAM.Unused(d.world.Config.Source.LoginRoleARN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(unused) > 0 {
+		t.Errorf("the login role never used %v", unused)
+	}
+}
+
 // TestStops cancels the demo while people sign in.
 func TestStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -25,6 +25,8 @@ var ErrUnknown = errors.New("the source pool has nobody of this name")
 type Source interface {
 	// Find returns the users to whom a name may belong.
 	Find(ctx context.Context, name string) ([]userpool.User, error)
+	// Describe returns the pool's settings.
+	Describe(ctx context.Context) (userpool.Pool, error)
 }
 
 // Report is the answer for one name: the JSON object of explain --json. Members
@@ -86,14 +88,18 @@ func Look(ctx context.Context, name string, source Source, policy trigger.Policy
 	if len(users) == 0 {
 		return Report{}, fmt.Errorf("explain %q: %w", name, ErrUnknown)
 	}
+	pool, err := source.Describe(ctx)
+	if err != nil {
+		return Report{}, err
+	}
 	report := Report{Version: 1, Name: name}
 	for _, u := range users {
-		report.Users = append(report.Users, candidate(name, u, policy))
+		report.Users = append(report.Users, candidate(name, u, pool, policy))
 	}
 	return report, nil
 }
 
-func candidate(name string, u userpool.User, policy trigger.Policy) Candidate {
+func candidate(name string, u userpool.User, source userpool.Pool, policy trigger.Policy) Candidate {
 	c := Candidate{
 		FoundBy: foundBy(name, u), Typed: name, Username: u.Username, Sub: u.Sub, Status: u.Status,
 		Enabled: u.Enabled, MFA: append([]string{}, u.MFA...),
@@ -103,6 +109,10 @@ func candidate(name string, u userpool.User, policy trigger.Policy) Candidate {
 	}
 	e := policy.Explain(c.Typed, u)
 	c.SignIn, c.ForgotPassword = answer(e.RightPassword), answer(e.ForgotPassword)
+	if !knows(source, c.Typed, u) {
+		unknown := Answer{Outcome: trigger.NotInSource, Reason: reasonNoName, Meaning: "stays: the source does not take this name for the user at sign-in; an e-mail or phone is a name once it is verified"}
+		c.SignIn, c.ForgotPassword = unknown, unknown
+	}
 	c.Violations = append([]userpool.Violation{}, e.RightPassword.Violations...)
 	after := e.RightPassword.Response.UserAttributes
 	if after == nil {
@@ -113,6 +123,29 @@ func candidate(name string, u userpool.User, policy trigger.Policy) Candidate {
 	}
 	c.Attributes = changes(u, after, c.Violations)
 	return c
+}
+
+// reasonNoName: listing finds the user by the attribute, signing in does not.
+const reasonNoName = "not_a_name_at_source"
+
+// knows reports whether the source finds the user by the name at sign-in. An
+// e-mail address or phone number as an alias must be verified (Cognito Developer
+// Guide, user pool attributes).
+func knows(source userpool.Pool, name string, u userpool.User) bool {
+	if source.SameName(name, u.Username) {
+		return true
+	}
+	for _, attribute := range source.UsernameAttributes {
+		if source.SameName(name, u.Attributes[attribute]) {
+			return true
+		}
+	}
+	for _, alias := range source.Aliases {
+		if source.SameName(name, u.Attributes[alias]) && (alias == userpool.AttrPreferredUsername || u.Attributes.Verified(alias)) {
+			return true
+		}
+	}
+	return false
 }
 
 // usualName is the name that a user most likely types at the target.

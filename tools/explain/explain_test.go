@@ -25,6 +25,10 @@ func (s source) Find(_ context.Context, name string) ([]userpool.User, error) {
 	return s[name], nil
 }
 
+func (source) Describe(context.Context) (userpool.Pool, error) {
+	return userpool.Pool{ID: "eu-west-1_Source", Aliases: []string{"email", "phone_number", "preferred_username"}}, nil
+}
+
 func target() userpool.Pool {
 	schema := userpool.Schema{}
 	for _, name := range []string{"email", "phone_number", "preferred_username", "name", "custom:plan", "custom:legacy_sub"} {
@@ -64,9 +68,12 @@ func TestLook(t *testing.T) {
 		"ada":             {ada()},
 		"Ada@Example.com": {ada()},
 		string(ada().Sub): {ada()},
-		"off":             with(func(u *userpool.User) { u.Username, u.Enabled = "off", false }),
-		"google_1":        with(func(u *userpool.User) { u.Username, u.Status = "google_1", userpool.StatusExternalProvider }),
-		"reset":           with(func(u *userpool.User) { u.Username, u.Status = "reset", userpool.StatusResetRequired }),
+		"+15550000002": with(func(u *userpool.User) {
+			u.Attributes["phone_number"], u.Attributes["phone_number_verified"] = "+15550000002", "false"
+		}),
+		"off":      with(func(u *userpool.User) { u.Username, u.Enabled = "off", false }),
+		"google_1": with(func(u *userpool.User) { u.Username, u.Status = "google_1", userpool.StatusExternalProvider }),
+		"reset":    with(func(u *userpool.User) { u.Username, u.Status = "reset", userpool.StatusResetRequired }),
 		"sms": with(func(u *userpool.User) {
 			u.Username, u.MFA = "sms", []string{"SMS_MFA"}
 			u.Attributes["phone_number"] = "+15550000001"
@@ -80,6 +87,7 @@ func TestLook(t *testing.T) {
 		{"ada", false, []string{"found by          username", "Migrated: moves, with the password", "custom:plan", "new", "kept as custom:legacy_sub", "ada@example.com", "unknown_attribute"}},
 		{"Ada@Example.com", false, []string{"found by          email", "the username at the target"}},
 		{string(ada().Sub), false, []string{"found by          sub", "typed name        ada"}},
+		{"+15550000002", true, []string{"found by          phone_number", "NotInSource: stays", "(not_a_name_at_source)"}},
 		{"off", true, []string{"Disabled: stays", "CONFIRMED, disabled"}},
 		{"google_1", true, []string{"Federated: stays"}},
 		{"reset", true, []string{"NeedsReset: stays", "forgot password   Migrated: moves, and chooses a new password"}},

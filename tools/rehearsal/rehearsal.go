@@ -25,6 +25,7 @@ import (
 	"poolferry/internal/config"
 	"poolferry/internal/sandbox"
 	"poolferry/internal/sandbox/cognitoidp"
+	"poolferry/internal/sandbox/cognitoidp/triggers"
 	"poolferry/internal/sandbox/crowd"
 	"poolferry/internal/sandbox/iam"
 	"poolferry/internal/sandbox/knobs"
@@ -46,7 +47,7 @@ type Options struct {
 	FunctionLog io.Writer // what the functions write; nil discards
 	RequestLog  io.Writer // a line of JSON per call; nil discards
 	// Tap is shown every answer, with the name of its operation. It is called
-	// concurrently.
+	// concurrently. World.Endpoint is then not at Addr.
 	Tap func(operation string, body []byte)
 	// Binary is the path of a built migrate-user. Empty runs it in process.
 	Binary string
@@ -166,20 +167,15 @@ func (w *World) settle(ctx context.Context) error {
 	return nil
 }
 
-// listen starts the endpoint; with a tap, in front of the sandbox's own.
-func (w *World) listen() error {
-	if w.options.Tap == nil {
-		endpoint, err := w.Sandbox.Start(w.options.Addr)
-		w.Endpoint = endpoint
+// listen starts the endpoint. A tap gets one of its own, in front of the
+// sandbox's, which is not used then.
+func (w *World) listen() (err error) {
+	if w.Endpoint, err = w.Sandbox.Start(w.options.Addr); err != nil || w.options.Tap == nil {
 		return err
 	}
-	// Its own endpoint stays unused, but starting checks the faults.
-	if _, err := w.Sandbox.Start("127.0.0.1:0"); err != nil {
-		return err
-	}
-	listener, err := net.Listen("tcp", w.options.Addr)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return fmt.Errorf("listen for the rehearsal: %w", err)
+		return fmt.Errorf("listen for the tap: %w", err)
 	}
 	w.Endpoint = "http://" + listener.Addr().String()
 	w.front = &http.Server{Handler: tapped{w.Sandbox, w.options.Tap}, ReadHeaderTimeout: time.Minute}
@@ -255,6 +251,9 @@ func (w *World) SourceSignIns() int { return w.calls.of(w.Source.Account, "Admin
 func poolARN(s Site) string {
 	return fmt.Sprintf("arn:aws:cognito-idp:%s:%s:userpool/%s", s.Region, s.Account, s.PoolID)
 }
+
+// Cognito must recognise what a function reports, or it would not call again.
+var _ triggers.FunctionError = (*lambda.FunctionError)(nil)
 
 // trigger invokes functions as Cognito does on behalf of the target pool, so
 // that their resource policies count.
