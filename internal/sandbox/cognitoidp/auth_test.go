@@ -21,6 +21,7 @@ import (
 
 	"poolferry/internal/sandbox/cognitoidp"
 	"poolferry/internal/sandbox/cognitoidp/pool"
+	"poolferry/internal/sandbox/wire"
 	"poolferry/internal/userpool"
 )
 
@@ -339,5 +340,27 @@ func TestOtherTriggers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkSignIn signs in without HTTP: mostly two RSA signatures.
+func BenchmarkSignIn(b *testing.B) {
+	s := cognitoidp.New(cognitoidp.Options{})
+	p, err := s.CreatePool(acct, region, cognitoidp.PoolSpec{Name: "p"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := s.CreateClient(p, cognitoidp.ClientSpec{Settings: cognitoidp.ClientSettings{ClientName: "c", ExplicitAuthFlows: []string{"ALLOW_USER_PASSWORD_AUTH"}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := s.PutUser(p, cognitoidp.UserSpec{Username: "ada", Password: secret("right")}); err != nil {
+		b.Fatal(err)
+	}
+	call := &wire.Call{Operation: "InitiateAuth", Body: []byte(`{"AuthFlow":"USER_PASSWORD_AUTH","ClientId":"` + c.ID + `","AuthParameters":{"USERNAME":"ada","PASSWORD":"right"}}`)}
+	for b.Loop() {
+		if _, err := s.Serve(ctx, call); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -191,3 +191,19 @@ func TestNewPassword(t *testing.T) {
 	_, err = w.api.AdminCreateUser(ctx, resend)
 	wants(t, err, "UnsupportedUserStateException")
 }
+
+// TestAdminAnswersChallenge goes through the signed operations.
+func TestAdminAnswersChallenge(t *testing.T) {
+	w := newWorld(t)
+	p := w.mfaPool("ON")
+	c := w.client(p).ID
+	w.user(p, cognitoidp.UserSpec{Username: "ada", Password: secret("right"), Attributes: userpool.Attributes{"phone_number": "+4915112345678"}})
+	out := must(w.api.AdminInitiateAuth(ctx, &cip.AdminInitiateAuthInput{UserPoolId: &p, ClientId: &c, AuthFlow: "ADMIN_USER_PASSWORD_AUTH",
+		AuthParameters: map[string]string{"USERNAME": "ada", "PASSWORD": "right"}}))(t)
+	m, _ := w.LastMessage(p, "ada")
+	done := must(w.api.AdminRespondToAuthChallenge(ctx, &cip.AdminRespondToAuthChallengeInput{UserPoolId: &p, ClientId: &c, ChallengeName: out.ChallengeName,
+		Session: out.Session, ChallengeResponses: map[string]string{"USERNAME": "ada", "SMS_MFA_CODE": m.Code.Reveal()}}))(t)
+	if done.AuthenticationResult == nil {
+		t.Error("no tokens")
+	}
+}

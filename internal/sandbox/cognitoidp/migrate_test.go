@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"poolferry/internal/sandbox/cognitoidp"
+	"poolferry/internal/sandbox/cognitoidp/pool"
 	"poolferry/internal/sandbox/cognitoidp/triggers"
 	"poolferry/internal/sandbox/wire"
 	"poolferry/internal/userpool"
@@ -163,6 +164,7 @@ func TestMigrationAnswers(t *testing.T) {
 		{"wrong type", plain, "ada", change("forceAliasCreation", "yes"), refuses + "Error in migration: invalid forceAliasCreation", ""},
 		{"wrong member", plain, "ada", change("finaluserstatus", "CONFIRMED"), refuses + "Error in migration: invalid response member", ""},
 		{"boolean attribute", plain, "ada", confirmed(object{"email_verified": true}), refuses + "Error in migration: invalid userAttributes", ""},
+		{"null attribute", plain, "ada", confirmed(object{"name": nil}), refuses + "Error in migration: invalid userAttributes", ""},
 		{"no attributes", plain, "ada", object{"finalUserStatus": "CONFIRMED"}, refuses + "Error in migration: invalid userAttributes", ""},
 		{"only a username", plain, "ada", confirmed(object{"username": "ada"}), refuses + "Error in migration: invalid userAttributes", ""},
 		{"unknown attribute", plain, "ada", confirmed(with("custom:x", "y")), refuses + "Attributes did not conform to the schema: custom:x: attribute does not exist in the schema", ""},
@@ -433,6 +435,30 @@ func TestForgotPasswordMigrates(t *testing.T) {
 	wants(t, err, "")
 	if n := w.lambda.count(); n != 1 {
 		t.Errorf("%d calls", n)
+	}
+}
+
+// TestRecoverySetting resets by the way that the pool prefers.
+func TestRecoverySetting(t *testing.T) {
+	both := userpool.Attributes{"email": "ada@example.org", "email_verified": "true", "phone_number": "+4915112345678", "phone_number_verified": "true"}
+	option := func(name string, priority int) pool.RecoveryOption {
+		return pool.RecoveryOption{Name: name, Priority: priority}
+	}
+	for want, setting := range map[string]*pool.Recovery{
+		"SMS":   nil,
+		"EMAIL": {RecoveryMechanisms: []pool.RecoveryOption{option("verified_phone_number", 2), option("verified_email", 1)}},
+		"NotAuthorizedException: Contact administrator to reset password.": {RecoveryMechanisms: []pool.RecoveryOption{option("admin_only", 1)}},
+	} {
+		w := newWorld(t)
+		p := w.pool(cognitoidp.PoolSpec{Settings: cognitoidp.Settings{AccountRecoverySetting: setting}})
+		w.user(p, cognitoidp.UserSpec{Username: "ada", Attributes: both})
+		out, err := w.api.ForgotPassword(ctx, &cip.ForgotPasswordInput{ClientId: new(w.client(p).ID), Username: new("ada")})
+		switch {
+		case err != nil:
+			wants(t, err, want)
+		case string(out.CodeDeliveryDetails.DeliveryMedium) != want:
+			t.Errorf("sent by %s, want %s", out.CodeDeliveryDetails.DeliveryMedium, want)
+		}
 	}
 }
 

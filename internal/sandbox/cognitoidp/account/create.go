@@ -116,7 +116,7 @@ func (a *Accounts) create(p *pool.Pool, name string, attributes map[string]strin
 	if err != nil {
 		return nil, err
 	}
-	if err := p.State().Schema.Create(attributes, false); err != nil {
+	if err := p.State().Schema.Create(attributes); err != nil {
 		return nil, pool.UserError(err)
 	}
 	u := directory.User{Username: username, Sub: p.NewSub(), Attributes: pool.Present(attributes), Enabled: true, Created: a.now(), Modified: a.now()}

@@ -232,19 +232,17 @@ func (e *Error) Error() string {
 const badFormat = "has not the format that its name asks for"
 
 // Create checks the attributes of a new user. Immutable ones may be set: this is
-// the one time. required is false where Cognito does not insist on required
-// attributes: AdminCreateUser (the user gives them with the new password) and
-// migration (Cognito fills in defaults that it does not name).
-func (s *Set) Create(values map[string]string, required bool) error {
+// the one time. That nothing required is missing is for Complete to say, where
+// Cognito insists on it: not in AdminCreateUser, after which the user gives them
+// with the new password, and not in migration, which fills in defaults that AWS
+// does not name.
+func (s *Set) Create(values map[string]string) error {
 	for _, name := range sortedNames(values) {
 		if err := s.value(name, values[name]); err != nil {
 			return err
 		}
 	}
-	if !required {
-		return nil
-	}
-	return s.Complete(values)
+	return nil
 }
 
 // Complete reports the first required attribute that is missing, sub aside.

@@ -90,7 +90,7 @@ func TestValues(t *testing.T) {
 	} {
 		t.Run(c.name+"="+c.value[:min(len(c.value), 12)], func(t *testing.T) {
 			values := map[string]string{c.name: c.value}
-			for want, err := range map[string]error{"create " + c.create: set.Create(values, false), "update " + c.update: set.Update(values)} {
+			for want, err := range map[string]error{"create " + c.create: set.Create(values), "update " + c.update: set.Update(values)} {
 				_, text, _ := strings.Cut(want, " ")
 				if text == "" && err != nil || text != "" && (err == nil || !strings.Contains(err.Error(), text)) {
 					t.Errorf("got %v, want %q", err, want)
@@ -108,10 +108,10 @@ func TestRequired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := set.Create(map[string]string{"email": "a@b.example"}, true); err == nil || !strings.Contains(err.Error(), "name: The attribute is required") {
+	if err := set.Complete(map[string]string{"email": "a@b.example"}); err == nil || !strings.Contains(err.Error(), "name: The attribute is required") {
 		t.Errorf("got %v", err)
 	}
-	if err := set.Create(map[string]string{"name": "Ada"}, true); err != nil {
+	if err := set.Complete(map[string]string{"name": "Ada"}); err != nil {
 		t.Error(err)
 	}
 }

@@ -242,7 +242,7 @@ func (e *Engine) newPassword(ctx context.Context, a Answer, u *directory.User) (
 			changed[name] = value
 		}
 	}
-	if err := state.Schema.Create(added, false); err != nil {
+	if err := state.Schema.Create(added); err != nil {
 		return nil, pool.UserError(err)
 	}
 	if err := state.Schema.Update(changed); err != nil {

@@ -81,11 +81,12 @@ func invalid(what string) error { return refused("Error in migration: invalid " 
 func parse(members map[string]json.RawMessage) (*Migrant, error) {
 	var m Migrant
 	var status, action *string
+	var attributes map[string]*string
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		var to any
 		switch name {
 		case "userAttributes":
-			to = &m.Attributes
+			to = &attributes
 		case "finalUserStatus":
 			to = &status
 		case "messageAction":
@@ -102,6 +103,13 @@ func parse(members map[string]json.RawMessage) (*Migrant, error) {
 		if json.Unmarshal(members[name], to) != nil {
 			return nil, invalid(name)
 		}
+	}
+	m.Attributes = make(userpool.Attributes, len(attributes))
+	for name, value := range attributes {
+		if value == nil {
+			return nil, invalid("userAttributes: " + name + " is null")
+		}
+		m.Attributes[name] = *value
 	}
 	if len(m.Attributes) == 0 {
 		if (status == nil || *status == "") && (action == nil || *action == "") && len(m.Mediums) == 0 && !m.ForceAlias && !m.SMSMFA {
@@ -136,7 +144,7 @@ func (t Target) check(typed string, m *Migrant) error {
 	}
 	// Required attributes that are missing get defaults at AWS, which the guide
 	// does not name; here they stay absent.
-	if err := t.Schema.Create(m.Attributes, false); err != nil {
+	if err := t.Schema.Create(m.Attributes); err != nil {
 		return refused(err.Error())
 	}
 	if m.SMSMFA && (!t.SMSMFA || m.Attributes[userpool.AttrPhoneNumber] == "") {
