@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/signal"
 	"strings"
@@ -61,7 +62,7 @@ func withSandbox() {
 		Sample struct{ Name string } `json:"sample_sign_in"`
 	}
 	if err := json.Unmarshal([]byte(<-brief), &b); err != nil {
-		os.Stderr.WriteString(err.Error())
+		fmt.Fprintln(os.Stderr, "brief:", err)
 		os.Exit(99)
 	}
 	for name, value := range map[string]string{
@@ -75,7 +76,7 @@ func withSandbox() {
 	code := cli.Main(context.Background(), run, os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	if end := <-served; end != cli.ExitDone {
-		os.Stderr.WriteString("the sandbox did not end well\n")
+		fmt.Fprintln(os.Stderr, "the sandbox did not end well")
 		code = 99
 	}
 	os.Exit(code)

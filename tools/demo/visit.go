@@ -107,8 +107,7 @@ func (v *visit) comeBack() {
 }
 
 // lost names the attributes that the ID token of the target does not have as
-// the mapping says. Names are compared without case, because the target holds
-// them as they were typed.
+// the mapping says. The target holds a name in the case in which it was typed.
 func (v *visit) lost(idToken userpool.Secret) []string {
 	there, err := userpool.ParseIDToken(idToken)
 	if err != nil {
@@ -116,7 +115,9 @@ func (v *visit) lost(idToken userpool.Secret) []string {
 	}
 	var lost []string
 	for name, value := range v.world.Config.Mapping.Apply(v.person.User) {
-		if got := there.Attributes[name]; got != value && !(strings.EqualFold(got, value) && strings.EqualFold(got, v.person.Name)) {
+		got := there.Attributes[name]
+		asTyped := strings.EqualFold(got, value) && got == v.person.Name
+		if got != value && !asTyped {
 			lost = append(lost, name)
 		}
 	}

@@ -121,7 +121,7 @@ func candidate(name string, u userpool.User, source userpool.Pool, policy trigge
 	if after == nil {
 		after = policy.Mapping.Apply(u)
 	}
-	c.Attributes = changes(u, after, c.Violations)
+	c.Attributes = changes(u, after, c.Violations, policy.Mapping)
 	return c
 }
 
@@ -228,7 +228,7 @@ func whyUnmappable(reason string) string {
 }
 
 // changes lists every attribute of either side by name.
-func changes(u userpool.User, after userpool.Attributes, violations []userpool.Violation) []Change {
+func changes(u userpool.User, after userpool.Attributes, violations []userpool.Violation, mapping userpool.Mapping) []Change {
 	before := u.Attributes.Clone()
 	if before == nil {
 		before = userpool.Attributes{}
@@ -248,7 +248,7 @@ func changes(u userpool.User, after userpool.Attributes, violations []userpool.V
 		c := Change{Attribute: name, Before: valueOf(before, name), After: valueOf(after, name)}
 		switch {
 		case c.After == nil:
-			c.Why = whyGone(name, violations)
+			c.Why = whyGone(name, violations, mapping)
 		case name == userpool.UsernameMember:
 			c.Why = "the username at the target"
 		case name == userpool.AttrLegacySub:
@@ -270,10 +270,15 @@ func valueOf(attributes userpool.Attributes, name string) *string {
 	return nil
 }
 
-func whyGone(name string, violations []userpool.Violation) string {
+func whyGone(name string, violations []userpool.Violation, mapping userpool.Mapping) string {
 	for _, v := range violations {
 		if v.Attribute == name {
 			return v.Rule + ": " + v.Detail
+		}
+	}
+	for _, r := range mapping.Rules {
+		if r.Rename != nil && r.Rename.From == name {
+			return "renamed to " + r.Rename.To
 		}
 	}
 	switch {
@@ -282,5 +287,5 @@ func whyGone(name string, violations []userpool.Violation) string {
 	case name == userpool.AttrIdentities || strings.HasPrefix(name, "cognito:"):
 		return "belongs to Cognito"
 	}
-	return "the mapping does not carry it"
+	return "dropped by the mapping"
 }

@@ -94,5 +94,5 @@ func (b Brief) WriteText(w io.Writer) error {
 }
 
 func export(s SiteBrief) string {
-	return fmt.Sprintf("  export AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s\n", s.AccessKeyID, s.SecretAccessKey)
+	return fmt.Sprintf("  export AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_SESSION_TOKEN=\n", s.AccessKeyID, s.SecretAccessKey)
 }
