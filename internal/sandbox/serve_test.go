@@ -268,7 +268,7 @@ func TestLatencyOfCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := build(t, Options{Latency: knobs.WAN, Home: targetRegion, Seed: 1})
 		ops := r.user(t, source, "ops", everything)
-		for region, want := range map[string]time.Duration{sourceRegion: 110 * time.Millisecond, targetRegion: 32 * time.Millisecond} {
+		for region, want := range map[string]time.Duration{sourceRegion: 90 * time.Millisecond, targetRegion: 12 * time.Millisecond} {
 			begin := time.Now()
 			if w := r.recorded(sign(t, r.request(t, "ListUsers", `{}`), ops, "cognito-idp", region, begin)); w.Code != http.StatusOK {
 				t.Fatal(w.Body)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"poolferry/internal/sandbox/iam/policy"
 	"poolferry/internal/sandbox/wire"
 )
 
@@ -38,10 +39,10 @@ func (d *Directory) AssumeRole(caller wire.Caller, in AssumeRoleInput) (Credenti
 	if !ok {
 		return Credentials{}, wire.Caller{}, wire.Errorf(http.StatusForbidden, "MissingAuthenticationToken", "Missing Authentication Token")
 	}
-	r := newRequest(k.caller, action, in.RoleARN)
-	r.context["sts:rolesessionname"] = in.SessionName
+	r := policy.NewRequest(k.caller, action, in.RoleARN)
+	r.Context["sts:rolesessionname"] = in.SessionName
 	if in.ExternalID != "" {
-		r.context["sts:externalid"] = in.ExternalID
+		r.Context["sts:externalid"] = in.ExternalID
 	}
 	// A role that does not exist answers as one that does not trust the caller.
 	refused := wire.Errorf(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: %s on resource: %s", k.caller.ARN, action, in.RoleARN)
@@ -50,22 +51,22 @@ func (d *Directory) AssumeRole(caller wire.Caller, in AssumeRoleInput) (Credenti
 		return Credentials{}, wire.Caller{}, refused
 	}
 	own := k.ask(r)
-	trust, direct := r.trust(role.trust)
+	trust, direct := r.Trust(role.trust)
 	sameAccount := role.account == k.caller.Account
-	if trust != allowed || own == denied || own == silent && !(sameAccount && direct) {
+	if trust != policy.Allowed || own == policy.Denied || own == policy.Silent && !(sameAccount && direct) {
 		return Credentials{}, wire.Caller{}, refused
 	}
 	life, err := sessionLife(in.Duration, role.maxSession, k.caller.RoleARN != "")
 	if err != nil {
 		return Credentials{}, wire.Caller{}, err
 	}
-	var narrowed []policy
+	var narrowed []policy.Document
 	if len(in.Policy) > 0 {
-		p, err := parsePolicy(in.Policy, identityPolicy)
+		document, err := policy.Parse(in.Policy, policy.Identity)
 		if err != nil {
 			return Credentials{}, wire.Caller{}, wire.Errorf(http.StatusBadRequest, "MalformedPolicyDocument", "session policy: %v", err)
 		}
-		narrowed = []policy{p}
+		narrowed = []policy.Document{document}
 	}
 	d.uses[Use{Identity: k.identity.arn, Action: action, Resource: in.RoleARN}]++
 	session := d.open(role, in.SessionName, life, narrowed)
@@ -109,7 +110,7 @@ func (d *Directory) Session(roleARN, sessionName string, life time.Duration) (Cr
 }
 
 // open makes a session; d.mu is held.
-func (d *Directory) open(role *identity, sessionName string, life time.Duration, narrowed []policy) key {
+func (d *Directory) open(role *identity, sessionName string, life time.Duration, narrowed []policy.Document) key {
 	k := key{
 		credentials: Credentials{
 			AccessKeyID:     "ASIA" + randomID(),

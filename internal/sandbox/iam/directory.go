@@ -7,10 +7,10 @@ import (
 	"maps"
 	"net/http"
 	"regexp"
-	"strings"
 	"sync"
 	"time"
 
+	"poolferry/internal/sandbox/iam/policy"
 	"poolferry/internal/sandbox/wire"
 	"poolferry/internal/userpool"
 )
@@ -45,9 +45,9 @@ type Directory struct {
 // identity is a user or a role.
 type identity struct {
 	account, name, arn, id string
-	policies               []policy
-	trust                  policy        // roles only
-	maxSession             time.Duration // roles only
+	policies               []policy.Document
+	trust                  policy.Document // roles only
+	maxSession             time.Duration   // roles only
 }
 
 // key is one set of credentials and who it stands for.
@@ -55,7 +55,7 @@ type key struct {
 	credentials Credentials
 	caller      wire.Caller
 	identity    *identity
-	narrowed    []policy // session policy, where there is one
+	narrowed    []policy.Document // session policy, where there is one
 }
 
 // New returns an empty directory. Sessions expire by now.
@@ -96,7 +96,7 @@ func (d *Directory) AddRole(account, name string, trust []byte, policies ...[]by
 	if err != nil {
 		return "", err
 	}
-	if who.trust, err = parsePolicy(trust, trustPolicy); err != nil {
+	if who.trust, err = policy.Parse(trust, policy.Trust); err != nil {
 		return "", fmt.Errorf("role %s: trust policy: %w", name, err)
 	}
 	who.maxSession = defaultSession
@@ -137,7 +137,7 @@ func newIdentity(kind, account, name string, policies [][]byte) (*identity, erro
 		arn: fmt.Sprintf("arn:aws:iam::%s:%s/%s", account, kind, name),
 	}
 	for i, doc := range policies {
-		p, err := parsePolicy(doc, identityPolicy)
+		p, err := policy.Parse(doc, policy.Identity)
 		if err != nil {
 			return nil, fmt.Errorf("%s %s: policy %d: %w", kind, name, i, err)
 		}
@@ -174,13 +174,13 @@ func (d *Directory) Authorize(c wire.Caller, action, resource string) error {
 	if !ok {
 		return wire.Errorf(http.StatusBadRequest, "MissingAuthenticationTokenException", "Missing Authentication Token")
 	}
-	switch k.ask(newRequest(k.caller, action, resource)) {
-	case denied:
+	switch k.ask(policy.NewRequest(k.caller, action, resource)) {
+	case policy.Denied:
 		return deny(k.caller, action, resource, "with an explicit deny in an identity-based policy")
-	case silent:
+	case policy.Silent:
 		return deny(k.caller, action, resource, "because no identity-based policy allows the "+action+" action")
 	}
-	if account := AccountOf(resource); account != "" && account != k.caller.Account {
+	if account := policy.AccountOf(resource); account != "" && account != k.caller.Account {
 		return deny(k.caller, action, resource, "because no resource-based policy allows the "+action+" action")
 	}
 	d.uses[Use{Identity: k.identity.arn, Action: action, Resource: resource}]++
@@ -189,12 +189,12 @@ func (d *Directory) Authorize(c wire.Caller, action, resource string) error {
 
 // ask asks the identity's policies, and the session policy too where there is
 // one: a session may do what both allow.
-func (k key) ask(r request) verdict {
-	out := r.identity(k.identity.policies)
-	if k.narrowed == nil || out != allowed {
+func (k key) ask(r policy.Request) policy.Verdict {
+	out := r.Identity(k.identity.policies)
+	if k.narrowed == nil || out != policy.Allowed {
 		return out
 	}
-	return r.identity(k.narrowed)
+	return r.Identity(k.narrowed)
 }
 
 func deny(c wire.Caller, action, resource, why string) error {
@@ -218,26 +218,19 @@ func (d *Directory) Unused(arn string) ([]string, error) {
 		return nil, fmt.Errorf("no user or role %s", arn)
 	}
 	var unused []string
-	for _, p := range who.policies {
-		for _, s := range p {
-			if s.deny {
-				continue
-			}
-			for _, action := range s.actions {
-				for _, resource := range s.resources {
-					if !d.used(arn, action, resource) {
-						unused = append(unused, action+" on "+resource)
-					}
-				}
+	for _, document := range who.policies {
+		for _, p := range document.Permissions() {
+			if !d.used(arn, p) {
+				unused = append(unused, p.Action+" on "+p.Resource)
 			}
 		}
 	}
 	return unused, nil
 }
 
-func (d *Directory) used(arn, action, resource string) bool {
+func (d *Directory) used(arn string, p policy.Permission) bool {
 	for use := range d.uses {
-		if use.Identity == arn && match(strings.ToLower(action), strings.ToLower(use.Action)) && MatchARN(resource, use.Resource) {
+		if use.Identity == arn && p.Covers(use.Action, use.Resource) {
 			return true
 		}
 	}

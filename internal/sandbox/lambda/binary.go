@@ -2,12 +2,14 @@ package lambda
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"sync"
 
 	"poolferry/internal/sandbox/iam"
+	"poolferry/internal/sandbox/lambda/runtimeapi"
 )
 
 // Binary runs a function as the executable that is deployed, one process per
@@ -23,6 +25,12 @@ type Binary struct {
 	idle   []*process
 	live   map[*process]bool
 	closed bool
+}
+
+// process is a running executable and the access key that it was started with.
+type process struct {
+	*runtimeapi.Process
+	key string
 }
 
 // NewBinary returns a runner for the executable at path. env is the function's
@@ -45,9 +53,9 @@ func (b *Binary) Invoke(ctx context.Context, in Invocation) ([]byte, error) {
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		answer, err, reusable := p.run(in)
-		b.release(p, reusable)
-		done <- outcome{answer, err}
+		out := p.Run(runtimeapi.Work{RequestID: in.RequestID, FunctionARN: in.FunctionARN, Timeout: in.Timeout, Payload: in.Payload})
+		b.release(p, out.Reusable)
+		done <- outcome{out.Answer, functionError(in, out.Err)}
 	}()
 	select {
 	case out := <-done:
@@ -55,6 +63,27 @@ func (b *Binary) Invoke(ctx context.Context, in Invocation) ([]byte, error) {
 	case <-ctx.Done(): // the process works on: it does not learn that its caller went away
 		return nil, ctx.Err()
 	}
+}
+
+// functionError is how Lambda tells the caller about the error of a process.
+func functionError(in Invocation, err error) error {
+	if err == nil {
+		return nil
+	}
+	if report, ok := errors.AsType[*runtimeapi.Report](err); ok {
+		failed := FunctionError(*report)
+		return &failed
+	}
+	if exit, ok := errors.AsType[*runtimeapi.ExitError](err); ok {
+		return exited(in, exit.How)
+	}
+	switch {
+	case errors.Is(err, runtimeapi.ErrTooLarge):
+		return tooLarge()
+	case errors.Is(err, runtimeapi.ErrInitTimeout):
+		in.Timeout = runtimeapi.InitTimeout
+	}
+	return timedOut(in)
 }
 
 // acquire takes an idle process or starts one.
@@ -67,23 +96,24 @@ func (b *Binary) acquire(in Invocation) (*process, error) {
 	for len(b.idle) > 0 {
 		p := b.idle[len(b.idle)-1]
 		b.idle = b.idle[:len(b.idle)-1]
-		if p.usable(in.Credentials) {
+		if p.Alive() && p.key == in.Credentials.AccessKeyID {
 			return p, nil
 		}
-		p.kill()
+		p.Kill()
 		delete(b.live, p)
 	}
-	p, err := start(b.path, slices.Concat(b.env, environment(in)), b.logs, in.Credentials)
+	started, err := runtimeapi.Start(b.path, slices.Concat(b.env, environment(in)), b.logs, maxResponse)
 	if err != nil {
 		return nil, fmt.Errorf("function %s: %w", in.Name, err)
 	}
+	p := &process{started, in.Credentials.AccessKeyID}
 	b.live[p] = true
 	return p, nil
 }
 
 func (b *Binary) release(p *process, reusable bool) {
 	if !reusable {
-		p.kill()
+		p.Kill()
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -102,7 +132,7 @@ func (b *Binary) Close() error {
 	b.idle, b.live = nil, map[*process]bool{}
 	b.mu.Unlock()
 	for p := range live {
-		p.kill()
+		p.Kill()
 	}
 	return nil
 }

@@ -56,12 +56,13 @@ func timedOut(in Invocation) *FunctionError {
 }
 
 // exited is the error of an invocation whose process ended without an answer;
-// how is such as "exit status 3".
+// how is such as "exit status 3", empty where the process said nothing.
 func exited(in Invocation, how string) *FunctionError {
-	return &FunctionError{
-		Type:    "Runtime.ExitError",
-		Message: fmt.Sprintf("RequestId: %s Error: Runtime exited with error: %s", in.RequestID, how),
+	reason := "Runtime exited without providing a reason"
+	if how != "" {
+		reason = "Runtime exited with error: " + how
 	}
+	return &FunctionError{Type: "Runtime.ExitError", Message: fmt.Sprintf("RequestId: %s Error: %s", in.RequestID, reason)}
 }
 
 // tooLarge is the error of an answer beyond the limit.

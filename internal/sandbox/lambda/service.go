@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"poolferry/internal/sandbox/iam"
+	"poolferry/internal/sandbox/iam/policy"
 	"poolferry/internal/sandbox/knobs"
 	"poolferry/internal/sandbox/wire"
 )
@@ -133,8 +134,8 @@ func (s *Service) InvokeFrom(ctx context.Context, from Source, arn string, paylo
 
 func (p Permission) allows(from Source, qualifier string) bool {
 	return p.Service == from.Service && p.Alias == qualifier &&
-		(p.SourceARN == "" || iam.MatchARN(p.SourceARN, from.ARN)) &&
-		(p.SourceAccount == "" || p.SourceAccount == iam.AccountOf(from.ARN))
+		(p.SourceARN == "" || policy.MatchARN(p.SourceARN, from.ARN)) &&
+		(p.SourceAccount == "" || p.SourceAccount == policy.AccountOf(from.ARN))
 }
 
 func (s *Service) find(ref reference) (*function, error) {

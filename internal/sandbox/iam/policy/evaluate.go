@@ -1,4 +1,4 @@
-package iam
+package policy
 
 import (
 	"slices"
@@ -7,25 +7,27 @@ import (
 	"poolferry/internal/sandbox/wire"
 )
 
-// verdict is what a policy says of a request. IAM starts from silence, which
+// Verdict is what policies say of a request. IAM starts from silence, which
 // denies, an Allow lifts it and a Deny is final.
-type verdict int
+type Verdict int
 
+// The verdicts.
 const (
-	silent verdict = iota
-	allowed
-	denied
+	Silent Verdict = iota
+	Allowed
+	Denied
 )
 
-// request is one question to a policy.
-type request struct {
-	caller   wire.Caller
-	action   string
-	resource string
-	context  map[string]string // condition key in lower case → value
+// Request is one question to a policy.
+type Request struct {
+	Caller   wire.Caller
+	Action   string
+	Resource string
+	Context  map[string]string // condition key in lower case → value
 }
 
-func newRequest(caller wire.Caller, action, resource string) request {
+// NewRequest returns a request with the condition keys that every one has.
+func NewRequest(caller wire.Caller, action, resource string) Request {
 	context := map[string]string{
 		"aws:principalaccount": caller.Account,
 		"aws:userid":           caller.UserID,
@@ -39,52 +41,55 @@ func newRequest(caller wire.Caller, action, resource string) request {
 	if account := AccountOf(resource); account != "" {
 		context["aws:resourceaccount"] = account
 	}
-	return request{caller: caller, action: action, resource: resource, context: context}
+	return Request{Caller: caller, Action: action, Resource: resource, Context: context}
 }
 
-// identity asks identity policies: may the caller do it?
-func (r request) identity(policies []policy) verdict {
-	out := silent
+// Identity asks identity policies: may the caller do it?
+func (r Request) Identity(policies []Document) Verdict {
+	out := Silent
 	for _, p := range policies {
 		for _, s := range p {
-			if !s.covers(r.action) || !slices.ContainsFunc(s.resources, func(pattern string) bool { return MatchARN(pattern, r.resource) }) || !s.conditionsHold(r.context) {
+			if !s.covers(r.Action) || !slices.ContainsFunc(s.resources, func(pattern string) bool { return MatchARN(pattern, r.Resource) }) || !s.conditionsHold(r.Context) {
 				continue
 			}
 			if s.deny {
-				return denied
+				return Denied
 			}
-			out = allowed
+			out = Allowed
 		}
 	}
 	return out
 }
 
-// trust asks a trust policy: may the caller become the role? direct says that
+// Trust asks a trust policy: may the caller become the role? direct says that
 // the policy names the caller and not only its account, which inside one
 // account is enough without an identity policy.
-func (r request) trust(p policy) (out verdict, direct bool) {
+func (r Request) Trust(p Document) (out Verdict, direct bool) {
 	for _, s := range p {
-		if !s.covers(r.action) || !s.conditionsHold(r.context) {
+		if !s.covers(r.Action) || !s.conditionsHold(r.Context) {
 			continue
 		}
 		for _, who := range s.principals {
-			matches, byName := who.is(r.caller)
+			matches, byName := who.is(r.Caller)
 			if !matches {
 				continue
 			}
 			if s.deny {
-				return denied, false
+				return Denied, false
 			}
-			out, direct = allowed, direct || byName
+			out, direct = Allowed, direct || byName
 		}
 	}
 	return out, direct
 }
 
 func (s statement) covers(action string) bool {
-	return slices.ContainsFunc(s.actions, func(pattern string) bool {
-		return match(strings.ToLower(pattern), strings.ToLower(action))
-	})
+	return slices.ContainsFunc(s.actions, func(pattern string) bool { return matchAction(pattern, action) })
+}
+
+// matchAction compares actions, which have no case.
+func matchAction(pattern, action string) bool {
+	return match(strings.ToLower(pattern), strings.ToLower(action))
 }
 
 // conditionsHold reports whether all conditions hold; one holds if any of its
@@ -174,4 +179,29 @@ func match(pattern, text string) bool {
 		}
 	}
 	return strings.Trim(pattern[p:], "*") == ""
+}
+
+// Permission is one action pattern on one resource pattern that a document
+// allows.
+type Permission struct{ Action, Resource string }
+
+// Permissions lists what the document allows, in its own words.
+func (d Document) Permissions() []Permission {
+	var out []Permission
+	for _, s := range d {
+		if s.deny {
+			continue
+		}
+		for _, action := range s.actions {
+			for _, resource := range s.resources {
+				out = append(out, Permission{action, resource})
+			}
+		}
+	}
+	return out
+}
+
+// Covers reports whether the permission is about an action on a resource.
+func (p Permission) Covers(action, resource string) bool {
+	return matchAction(p.Action, action) && MatchARN(p.Resource, resource)
 }

@@ -1,4 +1,4 @@
-package iam
+package policy
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// policyVersion is the one language version that is read: the older one has
-// other rules for variables.
-const policyVersion = "2012-10-17"
+// version is the one language version that is read: the older one has other
+// rules for variables.
+const version = "2012-10-17"
 
 // conditionKeys are the condition keys that the sandbox knows a value for, in
 // lower case: IAM does not care for the case of keys. The last two are known
@@ -28,15 +28,17 @@ var conditionKeys = []string{
 // conditionOperators are the condition operators that the sandbox evaluates.
 var conditionOperators = []string{"StringEquals", "StringLike", "ArnEquals", "ArnLike"}
 
-type policyKind int
+// Kind says what a document is for.
+type Kind int
 
+// The kinds: what an identity may do, and who may become a role.
 const (
-	identityPolicy policyKind = iota
-	trustPolicy
+	Identity Kind = iota
+	Trust
 )
 
-// policy is a parsed document.
-type policy []statement
+// Document is a parsed policy document.
+type Document []statement
 
 type statement struct {
 	deny       bool
@@ -91,9 +93,9 @@ var (
 	principalShape = regexp.MustCompile(`^(\*|[0-9]{12}|arn:aws:iam::[0-9]{12}:(root|(user|role)/[\w+=,.@/-]+)|arn:aws:sts::[0-9]{12}:assumed-role/[\w+=,.@-]+/[\w+=,.@-]+)$`)
 )
 
-// parsePolicy reads a policy document. Its errors name the statement and the
-// element that is wrong or not supported.
-func parsePolicy(doc []byte, kind policyKind) (policy, error) {
+// Parse reads a policy document. Its errors name the statement and the element
+// that is wrong or not supported.
+func Parse(doc []byte, kind Kind) (Document, error) {
 	if err := refuseDuplicates(json.NewDecoder(bytes.NewReader(doc)), ""); err != nil {
 		return nil, err
 	}
@@ -105,8 +107,8 @@ func parsePolicy(doc []byte, kind policyKind) (policy, error) {
 	if err := decodeStrictly(doc, &top); err != nil {
 		return nil, err
 	}
-	if top.Version != policyVersion {
-		return nil, fmt.Errorf("Version %q: write %q", top.Version, policyVersion)
+	if top.Version != version {
+		return nil, fmt.Errorf("Version %q: write %q", top.Version, version)
 	}
 	var raw []json.RawMessage
 	if trimmed := bytes.TrimSpace(top.Statement); len(trimmed) > 0 && trimmed[0] == '{' {
@@ -115,7 +117,7 @@ func parsePolicy(doc []byte, kind policyKind) (policy, error) {
 		return nil, errors.New("Statement: want a statement or a list with at least one")
 	}
 	sids := map[string]bool{}
-	parsed := make(policy, 0, len(raw))
+	parsed := make(Document, 0, len(raw))
 	for i, data := range raw {
 		var in statementJSON
 		if err := decodeStrictly(data, &in); err != nil {
@@ -134,7 +136,7 @@ func parsePolicy(doc []byte, kind policyKind) (policy, error) {
 	return parsed, nil
 }
 
-func (in statementJSON) parse(kind policyKind) (statement, error) {
+func (in statementJSON) parse(kind Kind) (statement, error) {
 	s := statement{actions: in.Action, resources: in.Resource}
 	switch in.Effect {
 	case "Allow":
@@ -155,14 +157,14 @@ func (in statementJSON) parse(kind policyKind) (statement, error) {
 		}
 	}
 	switch kind {
-	case identityPolicy:
+	case Identity:
 		if in.Principal != nil {
 			return s, errors.New("Principal: not in a policy of a user or role")
 		}
 		if len(in.Resource) == 0 {
 			return s, errors.New("Resource is missing")
 		}
-	case trustPolicy:
+	case Trust:
 		if in.Resource != nil {
 			return s, errors.New("Resource: not in a trust policy")
 		}
