@@ -117,7 +117,7 @@ func TestGapsAsTarget(t *testing.T) {
 			"any finalUserStatus is stored",
 			"it refuses the sign-in: Invalid finalUserStatus",
 			func(t *testing.T, w *targetWorld) bool {
-				err := w.canned(t, "status@example.com", `{"userAttributes":{"email":"status@example.com"},"finalUserStatus":"CONFIRMD"}`)
+				err := w.canned(t, "status@example.com", `{"userAttributes":{"email":"status@example.com"},"finalUserStatus":"ARCHIVED"}`)
 				return err == nil
 			},
 		},
