@@ -86,13 +86,21 @@ func (d *Directory) Describe(ctx context.Context) (userpool.Pool, error) {
 }
 
 // ClientReads lists the attributes that an app client may read, and so the
-// claims that its ID tokens can carry.
+// claims that its ID tokens can carry. A client without a list of its own reads
+// the standard attributes and no custom ones (Cognito API reference,
+// UserPoolClientType).
 func (d *Directory) ClientReads(ctx context.Context, clientID string) ([]string, error) {
 	out, err := d.client.DescribeUserPoolClient(ctx, &cip.DescribeUserPoolClientInput{UserPoolId: &d.poolID, ClientId: &clientID})
 	if err != nil {
 		return nil, classify(fmt.Errorf("describe client %s of pool %s: %w", clientID, d.poolID, err))
 	}
-	return out.UserPoolClient.ReadAttributes, nil
+	if out.UserPoolClient == nil {
+		return nil, fault.New(fault.Unavailable, "describe client %s of pool %s: empty answer", clientID, d.poolID)
+	}
+	if reads := out.UserPoolClient.ReadAttributes; len(reads) > 0 {
+		return reads, nil
+	}
+	return userpool.StandardAttributes(), nil
 }
 
 // nameAttributes are the attributes that a person's name may stand in.

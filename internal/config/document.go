@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -203,7 +204,7 @@ func typeName(tag string) string {
 func suggest(key string, known []string) string {
 	best, least := "", 3
 	for _, k := range known {
-		if n := distance(key, k); n < least && n < len(k) {
+		if n := levenshtein.ComputeDistance(key, k); n < least && n < len(k) {
 			best, least = k, n
 		}
 	}
@@ -211,27 +212,4 @@ func suggest(key string, known []string) string {
 		return ": expected one of " + strings.Join(known, ", ")
 	}
 	return fmt.Sprintf(": did you mean %q?", best)
-}
-
-// distance is the Levenshtein distance in bytes. Long keys are all far away.
-func distance(a, b string) int {
-	if len(a) > 2*len(b)+2 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

@@ -2,6 +2,8 @@ package userpool
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -249,6 +251,9 @@ var standardAttributes = map[string]bool{
 	"nickname": true, "phone_number": true, "phone_number_verified": true, "picture": true,
 	"preferred_username": true, "profile": true, "updated_at": true, "website": true, "zoneinfo": true,
 }
+
+// StandardAttributes lists the attributes that every pool has, but sub, sorted.
+func StandardAttributes() []string { return slices.Sorted(maps.Keys(standardAttributes)) }
 
 // attributeName refuses names that no pool can hold.
 func attributeName(i int, field, name string) error {

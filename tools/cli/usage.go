@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -51,31 +52,9 @@ func didYouMean(names []string) string {
 func similarFlags(cmd *cobra.Command, name string) []string {
 	var similar []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if distance(f.Name, name) <= 2 || strings.HasPrefix(f.Name, name) {
+		if levenshtein.ComputeDistance(f.Name, name) <= 2 || strings.HasPrefix(f.Name, name) {
 			similar = append(similar, "--"+f.Name)
 		}
 	})
 	return similar
-}
-
-// distance is the number of letters to insert, delete or replace that turns a
-// into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -113,7 +113,7 @@ func New(ctx context.Context, o Options) (*World, error) {
 	})
 	w.Cognito = cognitoidp.New(cognitoidp.Options{
 		Now: o.Now, Seed: o.Seed, Log: log,
-		Lambda:   trigger{w.Sandbox.Lambda, func() string { return poolARN(w.Target) }},
+		Lambda:   trigger{w.Sandbox.Lambda},
 		Endpoint: func() string { return w.Endpoint },
 	})
 	if err := w.build(ctx); err != nil {
@@ -255,13 +255,10 @@ func poolARN(s Site) string {
 // Cognito must recognise what a function reports, or it would not call again.
 var _ triggers.FunctionError = (*lambda.FunctionError)(nil)
 
-// trigger invokes functions as Cognito does on behalf of the target pool, so
-// that their resource policies count.
-type trigger struct {
-	lambda *lambda.Service
-	pool   func() string
-}
+// trigger invokes functions as Cognito does on behalf of a pool, so that their
+// resource policies count.
+type trigger struct{ lambda *lambda.Service }
 
-func (t trigger) Invoke(ctx context.Context, arn string, payload []byte) ([]byte, error) {
-	return t.lambda.InvokeFrom(ctx, lambda.Source{Service: "cognito-idp.amazonaws.com", ARN: t.pool()}, arn, payload)
+func (t trigger) Invoke(ctx context.Context, poolARN, arn string, payload []byte) ([]byte, error) {
+	return t.lambda.InvokeFrom(ctx, lambda.Source{Service: "cognito-idp.amazonaws.com", ARN: poolARN}, arn, payload)
 }

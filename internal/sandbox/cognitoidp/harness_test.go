@@ -57,7 +57,7 @@ type functions struct {
 	f     map[string]func(ctx context.Context, event map[string]any) (any, error)
 }
 
-func (f *functions) Invoke(ctx context.Context, arn string, payload []byte) ([]byte, error) {
+func (f *functions) Invoke(ctx context.Context, _, arn string, payload []byte) ([]byte, error) {
 	f.mu.Lock()
 	h := f.f[arn]
 	f.calls = append(f.calls, string(payload))

@@ -20,7 +20,7 @@ func (e *Engine) migrate(ctx context.Context, p *pool.Pool, c *pool.Client, m tr
 	if arn == "" {
 		return nil, nil
 	}
-	m.Context = triggers.Context{Region: p.Region, PoolID: p.ID, ClientID: c.ID, UserName: name}
+	m.Context = triggers.Context{Region: p.Region, PoolID: p.ID, PoolARN: p.ARN(), ClientID: c.ID, UserName: name}
 	answer, err := e.triggers.Migrate(ctx, arn, m, triggers.Target{Schema: state.Schema, Rules: p.Rules, SMSMFA: state.SMSMFA()})
 	if err != nil || answer == nil {
 		return nil, err

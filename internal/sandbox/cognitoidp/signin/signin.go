@@ -258,7 +258,7 @@ func known(parameters map[string]userpool.Secret, names ...string) error {
 }
 
 func origin(p *pool.Pool, c *pool.Client, u *directory.User) triggers.Context {
-	return triggers.Context{Region: p.Region, PoolID: p.ID, ClientID: c.ID, UserName: u.Username}
+	return triggers.Context{Region: p.Region, PoolID: p.ID, PoolARN: p.ARN(), ClientID: c.ID, UserName: u.Username}
 }
 
 // eventAttributes is a user as events of triggers show it.

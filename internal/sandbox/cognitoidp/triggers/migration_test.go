@@ -17,7 +17,7 @@ import (
 // returning is a function that returns the same bytes whatever it is sent.
 type returning []byte
 
-func (r returning) Invoke(context.Context, string, []byte) ([]byte, error) { return r, nil }
+func (r returning) Invoke(context.Context, string, string, []byte) ([]byte, error) { return r, nil }
 
 // FuzzMigrate lets a trigger answer anything: either the client sees a
 // UserNotFoundException, or nobody is known, or the user fits the pool.
@@ -67,7 +67,7 @@ func TestLogHasNoPassword(t *testing.T) {
 // echo fails with everything that it was sent.
 type echo struct{}
 
-func (echo) Invoke(_ context.Context, _ string, payload []byte) ([]byte, error) {
+func (echo) Invoke(_ context.Context, _, _ string, payload []byte) ([]byte, error) {
 	return nil, echoed(payload)
 }
 

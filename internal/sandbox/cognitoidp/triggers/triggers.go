@@ -19,10 +19,10 @@ import (
 	"poolferry/internal/sandbox/wire"
 )
 
-// Invoker starts a function and waits for its answer. An error that is a
+// Invoker starts a function on behalf of a pool and waits for its answer. An error that is a
 // FunctionError came from the function; any other means that it never ran.
 type Invoker interface {
-	Invoke(ctx context.Context, functionARN string, payload []byte) ([]byte, error)
+	Invoke(ctx context.Context, poolARN, functionARN string, payload []byte) ([]byte, error)
 }
 
 // FunctionError is what a function reported.
@@ -43,6 +43,7 @@ type Runner struct {
 type Context struct {
 	Region   string
 	PoolID   string
+	PoolARN  string // whom the function's resource policy has to admit
 	ClientID string
 	UserName string
 }
@@ -61,6 +62,8 @@ type event struct {
 	CallerContext callerContext `json:"callerContext"`
 	Request       any           `json:"request"`
 	Response      any           `json:"response"`
+
+	poolARN string // on whose behalf the function is called
 }
 
 type callerContext struct {
@@ -71,7 +74,7 @@ type callerContext struct {
 func newEvent(c Context, source string, request, response any) event {
 	return event{Version: "1", TriggerSource: source, Region: c.Region, UserPoolID: c.PoolID, UserName: c.UserName,
 		CallerContext: callerContext{SDKVersion: "aws-sdk-unknown-unknown", ClientID: c.ClientID},
-		Request:       request, Response: response}
+		Request:       request, Response: response, poolARN: c.PoolARN}
 }
 
 var (
@@ -88,7 +91,7 @@ func (r *Runner) run(ctx context.Context, arn string, e event, retryErrors bool)
 	}
 	for attempt := 1; ; attempt++ {
 		var data []byte
-		data, err = r.attempt(ctx, arn, payload)
+		data, err = r.attempt(ctx, e.poolARN, arn, payload)
 		_, reported := errors.AsType[FunctionError](err)
 		if err == nil {
 			return response(data, e)
@@ -101,7 +104,7 @@ func (r *Runner) run(ctx context.Context, arn string, e event, retryErrors bool)
 }
 
 // attempt does not wait for an invoker that ignores its context.
-func (r *Runner) attempt(ctx context.Context, arn string, payload []byte) ([]byte, error) {
+func (r *Runner) attempt(ctx context.Context, poolARN, arn string, payload []byte) ([]byte, error) {
 	if r.Lambda == nil {
 		return nil, errors.New("the sandbox has no Lambda service")
 	}
@@ -113,7 +116,7 @@ func (r *Runner) attempt(ctx context.Context, arn string, payload []byte) ([]byt
 	}
 	done := make(chan result, 1)
 	go func() {
-		data, err := r.Lambda.Invoke(ctx, arn, payload)
+		data, err := r.Lambda.Invoke(ctx, poolARN, arn, payload)
 		done <- result{data, err}
 	}()
 	select {
