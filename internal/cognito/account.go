@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 
 	"poolferry/internal/fault"
 )
@@ -48,6 +49,7 @@ func NewAccount(ctx context.Context, region string, env func(string) (string, bo
 	get := func(name string) string { value, _ := env(name); return value }
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(region),
+		config.WithLogger(logging.Nop{}), // errors are returned, not also printed
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout)),
 		config.WithRetryer(newRetryer),
 	}
@@ -63,6 +65,15 @@ func NewAccount(ctx context.Context, region string, env func(string) (string, bo
 		return nil, fault.New(fault.Invalid, "load AWS configuration for region %s: %w", region, err)
 	}
 	return &Account{cfg: cfg}, nil
+}
+
+// Ready reports whether there are credentials at all. It is for a person's
+// first command; a Lambda function always has some.
+func (a *Account) Ready(ctx context.Context) error {
+	if _, err := a.cfg.Credentials.Retrieve(ctx); err != nil {
+		return fault.New(fault.Denied, "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, of the target account (%w)", err)
+	}
+	return nil
 }
 
 // newRetryer allows one retry, and always: the SDK's retry quota would stop

@@ -99,6 +99,10 @@ var notAuthorized = []struct {
 	{"Temporary password has expired", trigger.ResetRequired},
 }
 
+// ourFault lists what in the message of a NotAuthorizedException is about our
+// client secret or our role, not about the user.
+var ourFault = []string{"Unable to verify secret hash", "SECRET_HASH was not received", "is not authorized to perform"}
+
 // refusal tells a pool's refusal of a user from trouble. ok is false where err
 // is trouble.
 func refusal(err error) (standing trigger.Standing, ok bool) {
@@ -117,8 +121,10 @@ func refusal(err error) (standing trigger.Standing, ok bool) {
 		return trigger.WrongPassword, true
 	case "NotAuthorizedException":
 		message := api.ErrorMessage()
-		if strings.HasPrefix(message, "Unable to verify secret hash") || strings.HasPrefix(message, "User: arn:") {
-			return 0, false // our client secret or our role is wrong
+		for _, ours := range ourFault {
+			if strings.Contains(message, ours) {
+				return 0, false
+			}
 		}
 		for _, m := range notAuthorized {
 			if strings.HasPrefix(message, m.prefix) {

@@ -139,6 +139,7 @@ func TestTrouble(t *testing.T) {
 		{apiError(400, "UnexpectedLambdaException", "x"), fault.Unavailable, 1},
 		{apiError(400, "InvalidLambdaResponseException", "x"), fault.Unavailable, 1},
 		{apiError(400, "NotAuthorizedException", "Unable to verify secret hash for client client1"), fault.Denied, 1},
+		{apiError(400, "NotAuthorizedException", "Client client1 is configured with secret but SECRET_HASH was not received"), fault.Denied, 1},
 		{apiError(400, "NotAuthorizedException", "User: arn:aws:sts::1:assumed-role/x/y is not authorized to perform: cognito-idp:AdminInitiateAuth"), fault.Denied, 1},
 		{apiError(400, "AccessDeniedException", "x"), fault.Denied, 1},
 		{apiError(400, "UnrecognizedClientException", "x"), fault.Denied, 1},

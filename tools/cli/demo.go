@@ -51,7 +51,7 @@ have been.` + exitStatus(map[int]string{
 				Faults: world.faults, Out: out, Now: time.Now,
 			}, newTalk(io.err))
 			if err != nil {
-				return err
+				return world.refused(cmd, err)
 			}
 			if asJSON {
 				err = writeJSON(io.out, result)

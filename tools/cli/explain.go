@@ -39,7 +39,7 @@ Listing does not tell who uses an authenticator app. Such a user is refused
 unless the app sends the code along, or mfa_policy says otherwise.` + exitStatus(map[int]string{
 			ExitDone:     "the right password moves the user",
 			ExitFailed:   "failed; also where the source pool knows nobody of this name",
-			ExitFindings: "the right password does not move the user, or one of those who may be meant",
+			ExitFindings: "the right password does not move the user, or one of those who may be meant, or not whole",
 		}, ExitDone, ExitFailed, ExitFindings),
 		Example: `  poolferry explain ada@example.com
   poolferry explain --config prod.yaml --json +15550000042`,
@@ -52,7 +52,7 @@ unless the app sends the code along, or mfa_policy says otherwise.` + exitStatus
 			if err := writeReport(io.out, report, asJSON); err != nil {
 				return err
 			}
-			if report.Refused() {
+			if report.Refused() || report.Loses() {
 				return &exitError{code: ExitFindings}
 			}
 			return nil
@@ -85,6 +85,9 @@ func lookAt(ctx context.Context, file, name string) (explain.Report, error) {
 	if err != nil {
 		return explain.Report{}, err
 	}
+	if err := account.Ready(ctx); err != nil {
+		return explain.Report{}, err
+	}
 	target, err := cognito.NewTarget(account, cognito.TargetOptions{
 		Region: cfg.Target.Region, PoolID: cfg.Target.PoolID, SMSMFA: cfg.Target.SMSMFA,
 	}).Pool(ctx)
@@ -94,7 +97,10 @@ func lookAt(ctx context.Context, file, name string) (explain.Report, error) {
 	source := cognito.NewDirectory(account, cfg.Source.Region, cfg.Source.PoolID, cognito.Role{
 		ARN: cfg.Source.ExportRoleARN, ExternalID: cfg.Source.ExternalID, SessionName: "poolferry-explain",
 	})
-	return explain.Look(ctx, name, source, trigger.Policy{Mapping: cfg.Mapping, MFA: cfg.MFAPolicy, Target: target})
+	return explain.Look(ctx, name, source, explain.Migration{
+		Policy:   trigger.Policy{Mapping: cfg.Mapping, MFA: cfg.MFAPolicy, Target: target},
+		ClientID: cfg.Source.ClientID, Profile: cfg.Source.Profile,
+	})
 }
 
 func writeReport(w io.Writer, report explain.Report, asJSON bool) error {

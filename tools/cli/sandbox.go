@@ -49,7 +49,7 @@ Its passwords, keys and users are made up; none is worth anything elsewhere.` + 
 				Faults: world.faults, Quotas: quotas, Addr: addr, Now: time.Now,
 			})
 			if err != nil {
-				return err
+				return world.refused(cmd, err)
 			}
 			defer func() { _ = w.Close() }()
 			if file != "" {

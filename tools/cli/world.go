@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,15 @@ func (f *worldFlags) add(cmd *cobra.Command, users int) {
 	cmd.Flags().StringVar(&f.shape, "shape", string(crowd.Alias), "how people sign in: alias (username and aliases) or username-attributes (e-mail or phone)")
 	cmd.Flags().StringVar(&f.latency, "latency", string(knobs.None), "how far apart the regions are: none or wan")
 	cmd.Flags().StringVar(&f.faults, "faults", "", "`SPEC` of faults, such as 'source.AdminInitiateAuth=throttle:2%,error:1%'")
+}
+
+// refused turns what only a built sandbox can find wrong with the flags into an
+// error of usage; other errors stay what they are.
+func (f *worldFlags) refused(cmd *cobra.Command, err error) error {
+	if target, ok := errors.AsType[*knobs.TargetError](err); ok {
+		return seeHelp(cmd, "--faults: "+target.Error())
+	}
+	return err
 }
 
 // maxUsers keeps a slip of the finger from filling the memory.

@@ -27,6 +27,15 @@ type Source interface {
 	Find(ctx context.Context, name string) ([]userpool.User, error)
 	// Describe returns the pool's settings.
 	Describe(ctx context.Context) (userpool.Pool, error)
+	// ClientReads lists the attributes that an app client may read.
+	ClientReads(ctx context.Context, clientID string) ([]string, error)
+}
+
+// Migration is the trigger's configuration.
+type Migration struct {
+	Policy   trigger.Policy
+	ClientID string              // of the source's app client that passwords are tried with
+	Profile  trigger.ProfileFrom // where the trigger reads attributes
 }
 
 // Report is the answer for one name: the JSON object of explain --json. Members
@@ -35,6 +44,10 @@ type Report struct {
 	Version int         `json:"version"`
 	Name    string      `json:"name"`
 	Users   []Candidate `json:"users"`
+	// Profile is where the trigger reads attributes; IDTokenLoses lists those
+	// that an ID token of the source does not carry, or may not.
+	Profile      trigger.ProfileFrom `json:"profile"`
+	IDTokenLoses []string            `json:"id_token_loses"`
 }
 
 // Candidate is one user to whom the name may belong.
@@ -74,13 +87,17 @@ type Change struct {
 	Why       string  `json:"why,omitempty"` // where it is not carried as it is
 }
 
+// Loses reports whether the trigger would migrate users without attributes that
+// they have, because it reads them from a token that lacks them.
+func (r Report) Loses() bool { return r.Profile == trigger.FromIDToken && len(r.IDTokenLoses) > 0 }
+
 // Refused reports whether the right password would not move one of the users.
 func (r Report) Refused() bool {
 	return slices.ContainsFunc(r.Users, func(c Candidate) bool { return !c.SignIn.Keeps })
 }
 
 // Look explains a name. It returns ErrUnknown where no user has it.
-func Look(ctx context.Context, name string, source Source, policy trigger.Policy) (Report, error) {
+func Look(ctx context.Context, name string, source Source, m Migration) (Report, error) {
 	users, err := source.Find(ctx, name)
 	if err != nil {
 		return Report{}, err
@@ -92,9 +109,16 @@ func Look(ctx context.Context, name string, source Source, policy trigger.Policy
 	if err != nil {
 		return Report{}, err
 	}
-	report := Report{Version: 1, Name: name}
+	reads, err := source.ClientReads(ctx, m.ClientID)
+	if err != nil {
+		return Report{}, err
+	}
+	report := Report{
+		Version: 1, Name: name, Profile: m.Profile,
+		IDTokenLoses: append([]string{}, pool.IDTokenLoses(m.Policy.Mapping, reads)...),
+	}
 	for _, u := range users {
-		report.Users = append(report.Users, candidate(name, u, pool, policy))
+		report.Users = append(report.Users, candidate(name, u, pool, m.Policy))
 	}
 	return report, nil
 }

@@ -26,8 +26,13 @@ func (s source) Find(_ context.Context, name string) ([]userpool.User, error) {
 }
 
 func (source) Describe(context.Context) (userpool.Pool, error) {
-	return userpool.Pool{ID: "eu-west-1_Source", Aliases: []string{"email", "phone_number", "preferred_username"}}, nil
+	return userpool.Pool{
+		ID: "eu-west-1_Source", Aliases: []string{"email", "phone_number", "preferred_username"},
+		Schema: userpool.Schema{"sub": {}, "email": {}, "custom:tier": {}, "website": {}},
+	}, nil
 }
+
+func (source) ClientReads(context.Context, string) ([]string, error) { return []string{"email"}, nil }
 
 func target() userpool.Pool {
 	schema := userpool.Schema{}
@@ -40,12 +45,13 @@ func target() userpool.Pool {
 	return userpool.Pool{ID: "eu-central-1_Target", Schema: schema, Aliases: []string{"email", "phone_number", "preferred_username"}, MFA: userpool.MFAOptional, SMSMFA: true}
 }
 
-func policy() trigger.Policy {
-	return trigger.Policy{Target: target(), MFA: trigger.MFAVerify, Mapping: userpool.Mapping{Rules: []userpool.Rule{
+func migration(profile trigger.ProfileFrom) explain.Migration {
+	policy := trigger.Policy{Target: target(), MFA: trigger.MFAVerify, Mapping: userpool.Mapping{Rules: []userpool.Rule{
 		{Rename: &userpool.Move{From: "custom:tier", To: "custom:plan"}},
 		{Drop: "website"},
 		{Lower: "email"},
 	}}}
+	return explain.Migration{Policy: policy, ClientID: "client", Profile: profile}
 }
 
 func ada() userpool.User {
@@ -95,7 +101,7 @@ func TestLook(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			report, err := explain.Look(t.Context(), tt.name, pool, policy())
+			report, err := explain.Look(t.Context(), tt.name, pool, migration(trigger.FromLookup))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +126,7 @@ func TestLook(t *testing.T) {
 
 // TestJSON holds the contract of --json.
 func TestJSON(t *testing.T) {
-	report, err := explain.Look(t.Context(), "ada", source{"ada": {ada()}}, policy())
+	report, err := explain.Look(t.Context(), "ada", source{"ada": {ada()}}, migration(trigger.FromLookup))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,10 +145,30 @@ func TestJSON(t *testing.T) {
 }
 
 func TestNobody(t *testing.T) {
-	if _, err := explain.Look(t.Context(), "nobody", source{}, policy()); !errors.Is(err, explain.ErrUnknown) {
+	if _, err := explain.Look(t.Context(), "nobody", source{}, migration(trigger.FromLookup)); !errors.Is(err, explain.ErrUnknown) {
 		t.Errorf("error %v, want ErrUnknown", err)
 	}
-	if _, err := explain.Look(t.Context(), "broken", source{}, policy()); err == nil || errors.Is(err, explain.ErrUnknown) {
+	if _, err := explain.Look(t.Context(), "broken", source{}, migration(trigger.FromLookup)); err == nil || errors.Is(err, explain.ErrUnknown) {
 		t.Errorf("error %v, want the source's", err)
+	}
+}
+
+// A token that lacks an attribute is a finding only where the trigger reads it.
+func TestTokenThatLoses(t *testing.T) {
+	for profile, loses := range map[trigger.ProfileFrom]bool{trigger.FromLookup: false, trigger.FromIDToken: true} {
+		report, err := explain.Look(t.Context(), "ada", source{"ada": {ada()}}, migration(profile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"custom:tier"}, report.IDTokenLoses); diff != "" || report.Loses() != loses {
+			t.Errorf("%s: loses %v\n%s", profile, report.Loses(), diff)
+		}
+		var text strings.Builder
+		if err := report.WriteText(&text); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(text.String(), "do not carry, or may not: custom:tier"); got != loses {
+			t.Errorf("%s: said so: %v", profile, got)
+		}
 	}
 }

@@ -22,6 +22,9 @@ func (r Report) WriteText(w io.Writer) error {
 		}
 		c.write(&b)
 	}
+	if r.Loses() {
+		fmt.Fprintf(&b, "\nsource.profile is id_token, and the source's tokens do not carry, or may not: %s.\nUsers would move without them. Let the app client read them, or set source.profile: lookup.\n", strings.Join(r.IDTokenLoses, ", "))
+	}
 	if len(r.Users) > 1 {
 		fmt.Fprintf(&b, "\n%d source users may be meant. The one who signs in is the one who knows the password.\n", len(r.Users))
 	}

@@ -131,6 +131,12 @@ func (f Faults) String() string {
 	return b.String()
 }
 
+// TargetError is a fault that the sandbox cannot inject, though it is written
+// correctly.
+type TargetError struct{ text string }
+
+func (e *TargetError) Error() string { return e.text }
+
 // Check refuses rules for targets that do not exist or do not have the kind.
 // kinds returns the kinds of faults that a target can meet, none for an unknown
 // target.
@@ -138,10 +144,10 @@ func (f Faults) Check(kinds func(target string) []Kind) error {
 	for _, r := range f {
 		can := kinds(r.Target)
 		if len(can) == 0 {
-			return fmt.Errorf("fault target %q: no such account, service, operation or function", r.Target)
+			return &TargetError{fmt.Sprintf("%q is no account, service, operation or function of this sandbox", r.Target)}
 		}
 		if !slices.Contains(can, r.Kind) {
-			return fmt.Errorf("fault %s=%s: %s can only have %v", r.Target, r.Kind, r.Target, can)
+			return &TargetError{fmt.Sprintf("%s=%s: %s can only have %v", r.Target, r.Kind, r.Target, can)}
 		}
 	}
 	return nil
