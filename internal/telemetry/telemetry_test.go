@@ -163,14 +163,14 @@ func checkMetricLine(line []byte) error {
 			for _, name := range set {
 				var value string
 				if err := json.Unmarshal(root[name], &value); err != nil || value == "" || len(value) > 1024 {
-					return fmt.Errorf("dimension %s: %d bytes, %v", name, len(value), err)
+					return fmt.Errorf("dimension %s: %d bytes, %w", name, len(value), err)
 				}
 			}
 		}
 		for _, m := range d.Metrics {
 			var value float64
 			if err := json.Unmarshal(root[m.Name], &value); err != nil {
-				return fmt.Errorf("metric %s: %v", m.Name, err)
+				return fmt.Errorf("metric %s: %w", m.Name, err)
 			}
 			if m.Unit != "Count" && m.Unit != "Milliseconds" {
 				return fmt.Errorf("metric %s has unit %s", m.Name, m.Unit)

@@ -205,7 +205,7 @@ func (w *world) get(path string, v any) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer r.Body.Close()
+	defer func() { _ = r.Body.Close() }()
 	data, err := io.ReadAll(r.Body)
 	if err != nil || r.StatusCode != http.StatusOK {
 		w.t.Fatalf("%s: %s %v", path, r.Status, err)

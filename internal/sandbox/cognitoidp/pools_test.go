@@ -212,7 +212,10 @@ func TestLoudRefusals(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]int{"/none/.well-known/jwks.json": 404, "/" + p + "/.well-known/none": 404, "/" + p + "/.well-known/jwks.json": 200} {
-		r := must(http.Get(w.server.URL + path))(t)
+		r, err := http.Get(w.server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
 		_ = r.Body.Close()
 		if r.StatusCode != want {
 			t.Errorf("%s: %s", path, r.Status)

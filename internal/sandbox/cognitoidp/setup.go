@@ -16,7 +16,10 @@ import (
 	"poolferry/internal/userpool"
 )
 
-// The words of the sub-packages that a caller of the Go API needs.
+// The words of the sub-packages that a caller of the Go API needs; what they
+// mean is said there.
+//
+//revive:disable:exported
 type (
 	Settings       = pool.Settings
 	Frozen         = pool.Frozen
@@ -29,6 +32,8 @@ type (
 	Attribute      = schema.Attribute
 	PasswordPolicy = schema.PasswordPolicy
 )
+
+//revive:enable:exported
 
 // PoolSpec describes a new pool. The zero PoolSpec but for its name is a pool as
 // CreateUserPool makes it from a name alone.

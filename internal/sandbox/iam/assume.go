@@ -53,7 +53,7 @@ func (d *Directory) AssumeRole(caller wire.Caller, in AssumeRoleInput) (Credenti
 	own := k.ask(r)
 	trust, direct := r.Trust(role.trust)
 	sameAccount := role.account == k.caller.Account
-	if trust != policy.Allowed || own == policy.Denied || own == policy.Silent && !(sameAccount && direct) {
+	if trust != policy.Allowed || own == policy.Denied || own == policy.Silent && (!sameAccount || !direct) {
 		return Credentials{}, wire.Caller{}, refused
 	}
 	life, err := sessionLife(in.Duration, role.maxSession, k.caller.RoleARN != "")

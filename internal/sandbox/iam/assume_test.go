@@ -87,7 +87,7 @@ func TestAssumeRoleInOneAccount(t *testing.T) {
 	for who, want := range map[string]string{user: "", source: "AccessDenied"} {
 		w := newWorld()
 		role := w.role(t, source, "login", trustOf(who, ""))
-		_, _, err := w.AssumeRole(w.user(t, source, "ops"), AssumeRoleInput{RoleARN: role, SessionName: "s"})
+		_, _, err := w.AssumeRole(w.user(t, source), AssumeRoleInput{RoleARN: role, SessionName: "s"})
 		if got := code(err); got != want {
 			t.Errorf("trust in %s: got %q, want %q", who, got, want)
 		}
@@ -96,7 +96,7 @@ func TestAssumeRoleInOneAccount(t *testing.T) {
 
 func TestUnknownRoleAnswersLikeAnUntrustingOne(t *testing.T) {
 	w := newWorld()
-	user := w.user(t, target, "ops", allow("*", "*"))
+	user := w.user(t, target, allow("*", "*"))
 	for _, arn := range []string{"arn:aws:iam::" + source + ":role/none", user.ARN, "nonsense"} {
 		_, _, err := w.AssumeRole(user, AssumeRoleInput{RoleARN: arn, SessionName: "s"})
 		if want := "AccessDenied: User: " + user.ARN + " is not authorized to perform: sts:AssumeRole on resource: " + arn; err == nil || err.Error() != want {
@@ -127,7 +127,7 @@ func TestSessionDuration(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld()
 			role := w.role(t, source, "login", trustOf("*", ""))
-			caller := w.user(t, target, "ops", allow("sts:*", "*"))
+			caller := w.user(t, target, allow("sts:*", "*"))
 			if tt.chained {
 				caller = w.session(t, w.role(t, target, "exec", trustOf(target, ""), allow("sts:*", "*")))
 			}
@@ -157,7 +157,7 @@ func TestSessionDuration(t *testing.T) {
 func TestSessionPolicyNarrows(t *testing.T) {
 	w := newWorld()
 	role := w.role(t, source, "login", trustOf("*", ""), allow("cognito-idp:*", pool))
-	user := w.user(t, source, "ops")
+	user := w.user(t, source)
 	_, session, err := w.AssumeRole(user, AssumeRoleInput{RoleARN: role, SessionName: "s", Policy: allow("*", pool)})
 	if err != nil {
 		t.Fatal(err)

@@ -48,9 +48,9 @@ func newWorld() *world {
 	return w
 }
 
-func (w *world) user(t *testing.T, account, name string, policies ...[]byte) wire.Caller {
+func (w *world) user(t *testing.T, account string, policies ...[]byte) wire.Caller {
 	t.Helper()
-	c, err := w.AddUser(account, name, policies...)
+	c, err := w.AddUser(account, "ops", policies...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestAuthorize(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld()
-			user := w.user(t, source, "ops", tt.policies...)
+			user := w.user(t, source, tt.policies...)
 			err := w.Authorize(user, list, tt.resource)
 			if tt.want == "" {
 				if err != nil {
@@ -174,7 +174,7 @@ func TestUsage(t *testing.T) {
 	role := w.role(t, source, "login", trustOf("*", ""), []byte(`{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Action":["cognito-idp:AdminGetUser","cognito-idp:Admin*Auth"],"Resource":"`+pool+`"},
 		{"Effect":"Deny","Action":"cognito-idp:AdminDeleteUser","Resource":"*"}]}`))
-	user := w.user(t, target, "ops", allow("sts:AssumeRole", role))
+	user := w.user(t, target, allow("sts:AssumeRole", role))
 	_, session, err := w.AssumeRole(user, AssumeRoleInput{RoleARN: role, SessionName: "s"})
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +206,7 @@ func TestUsage(t *testing.T) {
 
 func TestAddRefuses(t *testing.T) {
 	w := newWorld()
-	w.user(t, source, "ops")
+	w.user(t, source)
 	w.role(t, source, "login", trustOf("*", ""))
 	tests := map[string]func() error{
 		`account "12"`:        func() error { _, err := w.AddUser("12", "x"); return err },

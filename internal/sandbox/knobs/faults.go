@@ -144,10 +144,10 @@ func (f Faults) Check(kinds func(target string) []Kind) error {
 	for _, r := range f {
 		can := kinds(r.Target)
 		if len(can) == 0 {
-			return &TargetError{fmt.Sprintf("%q is no account, service, operation or function of this sandbox", r.Target)}
+			return &TargetError{fmt.Sprintf("fault target %q: no such account, service, operation or function", r.Target)}
 		}
 		if !slices.Contains(can, r.Kind) {
-			return &TargetError{fmt.Sprintf("%s=%s: %s can only have %v", r.Target, r.Kind, r.Target, can)}
+			return &TargetError{fmt.Sprintf("fault %s=%s: %s can only have %v", r.Target, r.Kind, r.Target, can)}
 		}
 	}
 	return nil

@@ -136,7 +136,7 @@ func (c *ClientSettings) lifetimes() error {
 	return nil
 }
 
-// AccessLife, IDLife and RefreshLife are how long tokens are valid.
+// AccessLife is the validity of access tokens.
 func (c *ClientSettings) AccessLife() time.Duration {
 	return life(c.AccessTokenValidity, c.units().AccessToken, "hours", time.Hour)
 }

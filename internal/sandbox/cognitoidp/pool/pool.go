@@ -153,7 +153,7 @@ func (p *Pool) change(now time.Time, f func(*State) error) error {
 	return nil
 }
 
-// SMSMFA, TOTPMFA and EmailMFA report which second factors the pool offers.
+// SMSMFA reports whether codes by SMS are a second factor.
 func (s State) SMSMFA() bool {
 	return s.Settings.MfaConfiguration != "OFF" && len(s.Settings.SmsConfiguration) > 0
 }
