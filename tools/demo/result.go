@@ -120,17 +120,20 @@ func (t *tally) result() Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.signIns
-	slices.Sort(t.waits)
-	s.P50, s.P95, s.P99 = percentile(t.waits, 50), percentile(t.waits, 95), percentile(t.waits, 99)
+	s.P50, s.P95, s.P99 = ms(Percentile(t.waits, 50)), ms(Percentile(t.waits, 95)), ms(Percentile(t.waits, 99))
 	return Result{Version: 1, SignIns: s, Surprises: t.surprises, Returned: t.returned}
 }
 
-// percentile returns the value under which p percent of the sorted waits lie
-// (nearest rank), in milliseconds with one decimal; zero where there are none.
-func percentile(sorted []time.Duration, p float64) float64 {
-	if len(sorted) == 0 {
+// Percentile returns the time under which p percent of the times lie (nearest
+// rank); zero where there are none.
+func Percentile(times []time.Duration, p float64) time.Duration {
+	if len(times) == 0 {
 		return 0
 	}
+	sorted := slices.Sorted(slices.Values(times))
 	rank := int(math.Ceil(p / 100 * float64(len(sorted))))
-	return math.Round(sorted[max(rank, 1)-1].Seconds()*1e4) / 10
+	return sorted[max(rank, 1)-1]
 }
+
+// ms is d in milliseconds with one decimal.
+func ms(d time.Duration) float64 { return math.Round(d.Seconds()*1e4) / 10 }

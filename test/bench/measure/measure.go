@@ -11,9 +11,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -52,13 +50,6 @@ func All(ctx context.Context, out, talk io.Writer) error {
 	}
 	fmt.Fprintf(out, "%s, %s/%s, %d cores\n%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), t.Render())
 	return nil
-}
-
-// percentile returns the value under which p percent of the times lie (nearest
-// rank).
-func percentile(times []time.Duration, p float64) time.Duration {
-	sorted := slices.Sorted(slices.Values(times))
-	return sorted[max(int(math.Ceil(p/100*float64(len(sorted)))), 1)-1]
 }
 
 func ratio(a, b time.Duration) string { return fmt.Sprintf("%.2f", a.Seconds()/b.Seconds()) }

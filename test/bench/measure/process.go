@@ -48,8 +48,8 @@ func start(ctx context.Context) ([]Row, error) {
 		cold, warm = append(cold, c), append(warm, h)
 	}
 	return []Row{
-		{"first answer of a process that has to be started, p50", round(percentile(cold, 50)), ""},
-		{"second answer of the same process, p50", round(percentile(warm, 50)), ""},
+		{"first answer of a process that has to be started, p50", round(demo.Percentile(cold, 50)), ""},
+		{"second answer of the same process, p50", round(demo.Percentile(warm, 50)), ""},
 		{"binary, zip", fmt.Sprintf("%.1f MB, %.1f MB", float64(len(binary))/1e6, float64(zipped)/1e6), ""},
 	}, nil
 }

@@ -18,6 +18,7 @@ import (
 	"poolferry/internal/sandbox/knobs"
 	"poolferry/internal/trigger"
 	"poolferry/internal/userpool"
+	"poolferry/tools/demo"
 	"poolferry/tools/rehearsal"
 )
 
@@ -107,8 +108,8 @@ func ownTime(ctx context.Context) ([]Row, error) {
 	}
 	alone := testing.Benchmark(decideOnly)
 	return []Row{
-		{"own time per sign-in over the waits for AWS, SDK and loopback included, p50", round(percentile(own, 50)), ""},
-		{"the same, p99", round(percentile(own, 99)), "≤ 2ms"},
+		{"own time per sign-in over the waits for AWS, SDK and loopback included, p50", round(demo.Percentile(own, 50)), ""},
+		{"the same, p99", round(demo.Percentile(own, 99)), "≤ 2ms"},
 		{"our code alone, event in to event out, no SDK", fmt.Sprintf("%s, %d allocations, %d B", time.Duration(alone.NsPerOp()), alone.AllocsPerOp(), alone.AllocedBytesPerOp()), ""},
 	}, nil
 }
@@ -194,7 +195,7 @@ func waits(ctx context.Context) ([]Row, error) {
 			}
 			times = append(times, building+took)
 		}
-		medians = append(medians, percentile(times, 50))
+		medians = append(medians, demo.Percentile(times, 50))
 	}
 	return []Row{
 		{"trigger, profile from the ID token, p50", round(medians[0]), ""},
