@@ -245,15 +245,15 @@ func TestPercentile(t *testing.T) {
 	}
 	got := map[float64]float64{}
 	for _, p := range []float64{50, 95, 99, 100} {
-		got[p] = percentile(waits, p)
+		got[p] = ms(Percentile(waits, p))
 	}
 	if want := (map[float64]float64{50: 50, 95: 95, 99: 99, 100: 100}); !maps.Equal(got, want) {
 		t.Errorf("percentiles %v, want %v", got, want)
 	}
-	if got := percentile(nil, 50); got != 0 {
+	if got := ms(Percentile(nil, 50)); got != 0 {
 		t.Errorf("percentile of nothing is %v", got)
 	}
-	if got := percentile(slices.Repeat([]time.Duration{1500 * time.Microsecond}, 3), 99); got != 1.5 {
+	if got := ms(Percentile(slices.Repeat([]time.Duration{1500 * time.Microsecond}, 3), 99)); got != 1.5 {
 		t.Errorf("percentile %v, want 1.5", got)
 	}
 }
