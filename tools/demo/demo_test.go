@@ -101,7 +101,7 @@ func TestJSONContract(t *testing.T) {
 
 func TestFaultsAreCountedNotErrors(t *testing.T) {
 	t.Parallel()
-	const faults = "source.AdminInitiateAuth=throttle:60%,target.InitiateAuth=throttle:30%,lambda.migrate-user=crash:20%"
+	const faults = "source.AdminInitiateAuth=throttle:60%,target.InitiateAuth=throttle:30%,lambda.migrate-user=crash:60%"
 	r, err := Run(t.Context(), Options{Users: 60, Seed: 5, Faults: faults, Now: time.Now}, quiet{})
 	if err != nil {
 		t.Fatal(err)

@@ -258,7 +258,15 @@ func (v *visit) excused(a answer) bool {
 	if v.options.Faults == "" || a.in {
 		return false
 	}
-	return trigger.Outcome(a.outcome).Failed() || a.kind() == fault.Throttled || a.kind() == fault.Unavailable || a.triggerFailed()
+	return trigger.Outcome(a.outcome).Failed() || a.kind() == fault.Throttled || a.kind() == fault.Unavailable ||
+		a.triggerFailed() || a.usedUp()
+}
+
+// usedUp reports that Cognito had to ask the trigger again after an attempt that
+// came to nothing. A code of a second factor works once, so the next attempt of
+// the same sign-in is refused for it.
+func (a answer) usedUp() bool {
+	return a.outcome == string(trigger.MfaRefused) && len(a.asked) > 1
 }
 
 func (a answer) kind() fault.Kind {
