@@ -103,6 +103,28 @@ func (c Checkpoint) Of(origin Origin, shard Shard) error {
 	return nil
 }
 
+// Agrees reports whether both are about the same parts; they may have been
+// committed at different times.
+func (c Commit) Agrees(other Commit) bool {
+	return c.Origin == other.Origin && c.Shard == other.Shard && c.Attempt == other.Attempt && c.Repeats == other.Repeats && slices.Equal(c.Parts, other.Parts)
+}
+
+// Of returns an error of kind fault.Invalid unless m is the manifest of a
+// generation.
+func (m Manifest) Of(origin Origin) error {
+	if why := m.differs(origin); why != "" {
+		return fault.New(fault.Invalid, "manifest %s", why)
+	}
+	return nil
+}
+
+// Agrees reports whether both are about the same commits and groups; they may
+// have been closed at different times, against different estimates.
+func (m Manifest) Agrees(other Manifest) bool {
+	sameGroups := m.Groups == other.Groups || m.Groups != nil && other.Groups != nil && *m.Groups == *other.Groups
+	return m.Origin == other.Origin && sameGroups && slices.Equal(m.Shards, other.Shards)
+}
+
 // PartHeader returns the header of the i-th part of the commit, from 0.
 func (c Commit) PartHeader(i int) Header {
 	return Header{Origin: c.Origin, Shard: c.Shard.ID, Content: c.Shard.Content, Attempt: c.Attempt, Part: i}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 	"unicode/utf8"
+
+	"poolferry/internal/fault"
 )
 
 // Groups are the groups of the source pool, without their members: those are
@@ -24,6 +26,15 @@ type Group struct {
 	// wins, none comes last.
 	Precedence *int   `json:"precedence,omitempty"`
 	RoleARN    string `json:"role_arn,omitempty"`
+}
+
+// Of returns an error of kind fault.Invalid unless g are the groups of a
+// generation.
+func (g Groups) Of(origin Origin) error {
+	if why := g.differs(origin); why != "" {
+		return fault.New(fault.Invalid, "groups: the document %s", why)
+	}
+	return nil
 }
 
 // Encode returns the bytes of the document.

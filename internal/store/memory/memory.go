@@ -1,0 +1,188 @@
+// Package memory is a store.Bucket in memory, for tests. It behaves as S3 does,
+// tags included: the same bytes have the same tag.
+//
+// Vocabulary: an operation fails when nothing was done, it is lost when
+// everything was done and only the answer is missing.
+package memory
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5" //nolint:gosec // what S3 makes its tags of
+	"encoding/hex"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"poolferry/internal/fault"
+	"poolferry/internal/store"
+)
+
+// Operation is a method of store.Bucket.
+type Operation string
+
+// The operations.
+const (
+	Get    Operation = "get"
+	Put    Operation = "put"
+	List   Operation = "list"
+	Delete Operation = "delete"
+)
+
+// Bucket is a bucket in memory. It is safe for concurrent use.
+type Bucket struct {
+	mu      sync.Mutex
+	objects map[string][]byte
+	mishaps map[Operation][]mishap
+	calls   map[Operation]int
+}
+
+type mishap struct {
+	kind fault.Kind
+	lost bool
+}
+
+var _ store.Bucket = (*Bucket)(nil)
+
+// New returns an empty bucket.
+func New() *Bucket {
+	return &Bucket{objects: map[string][]byte{}, mishaps: map[Operation][]mishap{}, calls: map[Operation]int{}}
+}
+
+// FailNext makes the next n calls of an operation, after those of earlier
+// calls of FailNext and LoseNext, fail with an error of a kind.
+func (b *Bucket) FailNext(op Operation, kind fault.Kind, n int) { b.plan(op, mishap{kind: kind}, n) }
+
+// LoseNext is FailNext for calls that do their work.
+func (b *Bucket) LoseNext(op Operation, kind fault.Kind, n int) {
+	b.plan(op, mishap{kind: kind, lost: true}, n)
+}
+
+func (b *Bucket) plan(op Operation, m mishap, n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mishaps[op] = append(b.mishaps[op], slices.Repeat([]mishap{m}, n)...)
+}
+
+// Calls returns how often an operation was called.
+func (b *Bucket) Calls(op Operation) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.calls[op]
+}
+
+// Keys returns the keys of all objects, sorted.
+func (b *Bucket) Keys() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Sorted(maps.Keys(b.objects))
+}
+
+// begin counts a call and returns what happens to it.
+func (b *Bucket) begin(ctx context.Context, op Operation, key string) (fails, lost error) {
+	b.calls[op]++
+	if err := ctx.Err(); err != nil {
+		return fault.New(fault.Unavailable, "%s %s: %w", op, key, err), nil
+	}
+	if len(b.mishaps[op]) == 0 {
+		return nil, nil
+	}
+	m := b.mishaps[op][0]
+	b.mishaps[op] = b.mishaps[op][1:]
+	err := fault.New(m.kind, "%s %s: %s, as the test wants it", op, key, m.kind)
+	if m.lost {
+		return nil, err
+	}
+	return err, nil
+}
+
+// Get reads an object.
+func (b *Bucket) Get(ctx context.Context, key string) (store.Object, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if fails, lost := b.begin(ctx, Get, key); fails != nil || lost != nil {
+		return store.Object{}, either(fails, lost)
+	}
+	body, ok := b.objects[key]
+	if !ok {
+		return store.Object{}, fault.New(fault.NotFound, "get %s: no such key", key)
+	}
+	return store.Object{Body: bytes.Clone(body), Tag: tagOf(body)}, nil
+}
+
+// Put writes an object.
+func (b *Bucket) Put(ctx context.Context, key string, body []byte, when store.Condition) (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fails, lost := b.begin(ctx, Put, key)
+	if fails != nil {
+		return "", fails
+	}
+	old, exists := b.objects[key]
+	if when.Absent() && exists {
+		return "", fault.New(fault.AlreadyExists, "put %s: it exists", key)
+	}
+	if tag, ok := when.Tag(); ok && (!exists || tag != tagOf(old)) {
+		return "", fault.New(fault.Conflict, "put %s: it is another one, or gone", key)
+	}
+	b.objects[key] = bytes.Clone(body)
+	if lost != nil {
+		return "", lost
+	}
+	return tagOf(body), nil
+}
+
+// List yields objects, as they were when it began.
+func (b *Bucket) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		entries, err := b.entries(ctx, prefix)
+		for _, e := range entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(store.Entry{}, err)
+		}
+	}
+}
+
+func (b *Bucket) entries(ctx context.Context, prefix string) (entries []store.Entry, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if fails, lost := b.begin(ctx, List, prefix); fails != nil || lost != nil {
+		return nil, either(fails, lost)
+	}
+	for _, key := range slices.Sorted(maps.Keys(b.objects)) {
+		if strings.HasPrefix(key, prefix) {
+			entries = append(entries, store.Entry{Key: key, Bytes: int64(len(b.objects[key]))})
+		}
+	}
+	return entries, nil
+}
+
+// Delete removes an object.
+func (b *Bucket) Delete(ctx context.Context, key string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fails, lost := b.begin(ctx, Delete, key)
+	if fails != nil {
+		return fails
+	}
+	delete(b.objects, key)
+	return lost
+}
+
+func either(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func tagOf(body []byte) string {
+	sum := md5.Sum(body) //nolint:gosec // see above
+	return `"` + hex.EncodeToString(sum[:]) + `"`
+}

@@ -1,0 +1,168 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"poolferry/internal/fault"
+	"poolferry/internal/manifest"
+)
+
+// Time limits of one request. Five attempts with their pauses take less than
+// ten seconds where S3 answers at all.
+const (
+	attemptTimeout = 20 * time.Second
+	maxAttempts    = 5
+	maxBackoff     = 2 * time.Second
+)
+
+// maxObject bounds what Get reads into memory: no object of ours is larger.
+const maxObject = manifest.MaxBytes
+
+// S3Options say which bucket, and as whom.
+type S3Options struct {
+	Bucket string
+	Region string // of the bucket
+	// Owner is the account, of 12 digits, that the bucket must belong to: a
+	// bucket of the same name in somebody else's account must not get profiles.
+	// Empty means any.
+	Owner string
+	// Env looks environment variables up. AWS_ACCESS_KEY_ID,
+	// AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_ENDPOINT_URL come from it,
+	// so that several accounts can live in one process; all else is the SDK's
+	// own chain.
+	Env func(string) (string, bool)
+}
+
+// S3 is a bucket of Amazon S3, or of what speaks its protocol.
+type S3 struct {
+	client *s3.Client
+	bucket string
+	owner  *string
+}
+
+var _ Bucket = (*S3)(nil)
+
+// OpenS3 returns a bucket. No call is made.
+func OpenS3(ctx context.Context, o S3Options) (*S3, error) {
+	get := func(name string) string { value, _ := o.Env(name); return value }
+	options := []func(*config.LoadOptions) error{
+		config.WithRegion(o.Region),
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout)),
+		config.WithRetryer(newRetryer),
+	}
+	if id := get("AWS_ACCESS_KEY_ID"); id != "" {
+		options = append(options, config.WithCredentialsProvider(
+			credentials.NewStaticCredentialsProvider(id, get("AWS_SECRET_ACCESS_KEY"), get("AWS_SESSION_TOKEN"))))
+	}
+	endpoint := get("AWS_ENDPOINT_URL")
+	if endpoint != "" {
+		options = append(options, config.WithBaseEndpoint(endpoint))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "load AWS configuration for bucket %s: %w", o.Bucket, err)
+	}
+	client := s3.NewFromConfig(cfg, func(so *s3.Options) {
+		// Host names such as BUCKET.127.0.0.1 do not resolve.
+		so.UsePathStyle = endpoint != ""
+		// Parts carry digests of their own, so this is nothing to warn of.
+		so.DisableLogOutputChecksumValidationSkipped = true
+	})
+	bucket := &S3{client: client, bucket: o.Bucket}
+	if o.Owner != "" {
+		bucket.owner = aws.String(o.Owner)
+	}
+	return bucket, nil
+}
+
+// newRetryer retries what S3 asks to be retried: throttling (503 SlowDown),
+// server errors, lost connections, and conditional writes that met a concurrent
+// delete (409 ConditionalRequestConflict). It always may: the SDK's retry quota
+// would stop retries during a long throttling, which is when they matter.
+func newRetryer() aws.Retryer {
+	standard := retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = maxAttempts
+		o.MaxBackoff = maxBackoff
+		o.RateLimiter = ratelimit.None
+	})
+	return retry.AddWithErrorCodes(standard, codeConflict)
+}
+
+// Get reads an object.
+func (b *S3) Get(ctx context.Context, key string) (Object, error) {
+	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: &key, ExpectedBucketOwner: b.owner})
+	if err != nil {
+		return Object{}, b.failed("get", key, err)
+	}
+	defer out.Body.Close() //nolint:errcheck // everything that is wanted was read
+	body, err := io.ReadAll(io.LimitReader(out.Body, maxObject+1))
+	if err != nil {
+		return Object{}, fault.New(fault.Unavailable, "get %s: %w", b.url(key), err)
+	}
+	if len(body) > maxObject {
+		return Object{}, fault.New(fault.Invalid, "get %s: it has more than %d bytes, no object of poolferry's has", b.url(key), maxObject)
+	}
+	return Object{Body: body, Tag: aws.ToString(out.ETag)}, nil
+}
+
+// Put writes an object.
+func (b *S3) Put(ctx context.Context, key string, body []byte, when Condition) (string, error) {
+	in := &s3.PutObjectInput{Bucket: &b.bucket, Key: &key, Body: bytes.NewReader(body), ExpectedBucketOwner: b.owner}
+	if when.absent {
+		in.IfNoneMatch = aws.String("*")
+	}
+	if when.matches {
+		if when.tag == "" { // an empty header is no condition
+			return "", fault.New(fault.Internal, "put %s: if it matches no tag", b.url(key))
+		}
+		in.IfMatch = aws.String(when.tag)
+	}
+	out, err := b.client.PutObject(ctx, in)
+	if err != nil {
+		return "", b.failedPut(key, when, err)
+	}
+	return aws.ToString(out.ETag), nil
+}
+
+// List yields objects.
+func (b *S3) List(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &prefix, ExpectedBucketOwner: b.owner})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(Entry{}, b.failed("list", prefix, err))
+				return
+			}
+			for _, o := range page.Contents {
+				if !yield(Entry{Key: aws.ToString(o.Key), Bytes: aws.ToInt64(o.Size)}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Delete removes an object.
+func (b *S3) Delete(ctx context.Context, key string) error {
+	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.bucket, Key: &key, ExpectedBucketOwner: b.owner})
+	if err != nil && fault.KindOf(b.failed("delete", key, err)) != fault.NotFound {
+		return b.failed("delete", key, err)
+	}
+	return nil
+}
+
+func (b *S3) url(key string) string { return fmt.Sprintf("s3://%s/%s", b.bucket, key) }
