@@ -2,7 +2,7 @@
 
 GO            ?= go
 GOLANGCI      := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-FUZZTIME      ?= 10s
+FUZZTIME      ?= 20000x
 LAMBDAS       := $(notdir $(patsubst %/main.go,%,$(wildcard lambdas/*/main.go)))
 ARCHS         := arm64 amd64
 LAMBDA_FLAGS  := -tags lambda.norpc -trimpath -ldflags="-s -w"
@@ -52,7 +52,7 @@ interop: ## components that others wrote: cognito-local, the AWS SDK for JavaScr
 	POOLFERRY_REQUIRE=interop $(GO) test -count=1 ./test/interop/...
 
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZTIME (default 10s)
+fuzz: ## every fuzz target for FUZZTIME (a count such as 20000x, or a time such as 1m)
 	@$(GO) list -f '{{.Dir}}' ./... | while read -r dir; do \
 		grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go 2>/dev/null | sed 's/^func //' | while read -r target; do \
 			echo "$$dir: $$target"; \
