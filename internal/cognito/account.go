@@ -6,17 +6,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/smithy-go/logging"
 
-	"poolferry/internal/fault"
+	"poolferry/internal/account"
 )
 
 // Time limits of one call. Two attempts and the pause between them fit into
@@ -41,50 +35,18 @@ type Account struct {
 	cfg aws.Config
 }
 
-// NewAccount reads credentials and endpoint from the environment: the SDK's own
-// chain, but AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and
-// AWS_ENDPOINT_URL come from env, so that several accounts can live in one
-// process. No call is made.
-func NewAccount(ctx context.Context, region string, env func(string) (string, bool)) (*Account, error) {
-	get := func(name string) string { value, _ := env(name); return value }
-	options := []func(*config.LoadOptions) error{
-		config.WithRegion(region),
-		config.WithLogger(logging.Nop{}), // errors are returned, not also printed
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout)),
-		config.WithRetryer(newRetryer),
-	}
-	if id := get("AWS_ACCESS_KEY_ID"); id != "" {
-		options = append(options, config.WithCredentialsProvider(
-			credentials.NewStaticCredentialsProvider(id, get("AWS_SECRET_ACCESS_KEY"), get("AWS_SESSION_TOKEN"))))
-	}
-	if endpoint := get("AWS_ENDPOINT_URL"); endpoint != "" {
-		options = append(options, config.WithBaseEndpoint(endpoint))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+// NewAccount reads credentials and endpoint from the environment. No call is
+// made.
+func NewAccount(ctx context.Context, region string, env account.Environment) (*Account, error) {
+	cfg, err := account.Load(ctx, region, env, account.Limits{Attempt: attemptTimeout, Attempts: maxAttempts, Backoff: maxBackoff})
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "load AWS configuration for region %s: %w", region, err)
+		return nil, err
 	}
 	return &Account{cfg: cfg}, nil
 }
 
-// Ready reports whether there are credentials at all. It is for a person's
-// first command; a Lambda function always has some.
-func (a *Account) Ready(ctx context.Context) error {
-	if _, err := a.cfg.Credentials.Retrieve(ctx); err != nil {
-		return fault.New(fault.Denied, "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, of the target account (%w)", err)
-	}
-	return nil
-}
-
-// newRetryer allows one retry, and always: the SDK's retry quota would stop
-// retries altogether during a long throttling, which is when they matter.
-func newRetryer() aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = maxAttempts
-		o.MaxBackoff = maxBackoff
-		o.RateLimiter = ratelimit.None
-	})
-}
+// Ready reports whether there are credentials at all.
+func (a *Account) Ready(ctx context.Context) error { return account.Ready(ctx, a.cfg) }
 
 // Role is a role in another account.
 type Role struct {
