@@ -73,7 +73,10 @@ func TestMembersComeBack(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	for range ReadMembers(buf.Bytes(), ref, h) {
+	for m, err := range ReadMembers(buf.Bytes(), ref, h) {
+		if err != nil || m != want[0] {
+			t.Errorf("got %v, %v", m, err)
+		}
 		break // a reader may stop early
 	}
 	_, err = readAll(buf.Bytes(), ref, h)

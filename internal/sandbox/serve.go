@@ -191,29 +191,38 @@ func guessProtocol(r *http.Request) wire.Protocol {
 	return wire.JSON11
 }
 
-// queryCodes are the names that services with the query protocol have for the
-// errors of signatures and policies.
-var queryCodes = map[string]string{
-	"AccessDeniedException":               "AccessDenied",
-	"ExpiredTokenException":               "ExpiredToken",
-	"IncompleteSignatureException":        "IncompleteSignature",
-	"InvalidSignatureException":           "SignatureDoesNotMatch",
-	"MissingAuthenticationTokenException": "MissingAuthenticationToken",
-	"UnrecognizedClientException":         "InvalidClientTokenId",
+// renamed are the names that services with the query protocol and S3 have for
+// the errors of signatures and policies.
+var renamed = map[wire.Protocol]map[string]string{
+	wire.Query: {
+		"AccessDeniedException":               "AccessDenied",
+		"ExpiredTokenException":               "ExpiredToken",
+		"IncompleteSignatureException":        "IncompleteSignature",
+		"InvalidSignatureException":           "SignatureDoesNotMatch",
+		"MissingAuthenticationTokenException": "MissingAuthenticationToken",
+		"UnrecognizedClientException":         "InvalidClientTokenId",
+	},
+	wire.RESTXML: {
+		"AccessDeniedException":               "AccessDenied",
+		"ExpiredTokenException":               "ExpiredToken",
+		"IncompleteSignatureException":        "AuthorizationHeaderMalformed",
+		"InvalidSignatureException":           "SignatureDoesNotMatch",
+		"MissingAuthenticationTokenException": "AccessDenied",
+		"UnrecognizedClientException":         "InvalidAccessKeyId",
+	},
 }
 
 // inProtocol gives errors of signatures and policies the code and status that
 // they have in a protocol: JSON services answer 400, the others 403.
 func inProtocol(p wire.Protocol, err *wire.Error) *wire.Error {
-	code, known := queryCodes[err.Code]
-	if !known || p == wire.JSON10 || p == wire.JSON11 {
+	if _, known := renamed[wire.Query][err.Code]; !known || p == wire.JSON10 || p == wire.JSON11 {
 		return err
 	}
 	out := *err
-	if err.Code != "IncompleteSignatureException" {
+	if err.Code != "IncompleteSignatureException" && (p != wire.RESTXML || err.Code != "ExpiredTokenException") {
 		out.Status = http.StatusForbidden
 	}
-	if p == wire.Query {
+	if code, ok := renamed[p][err.Code]; ok {
 		out.Code = code
 	}
 	return &out

@@ -1,6 +1,6 @@
 // Package wire is what the services of the sandbox share: an authenticated
 // API call, its error, and how both look in AWS's wire protocols (JSON 1.0 and
-// 1.1, query XML, REST JSON).
+// 1.1, query XML, REST JSON and XML).
 package wire
 
 import (
@@ -70,6 +70,7 @@ const (
 	JSON11                   // Cognito
 	Query                    // STS
 	RESTJSON                 // Lambda, Scheduler
+	RESTXML                  // S3
 )
 
 // Service is one AWS service in the sandbox.
@@ -156,6 +157,12 @@ func WriteError(w http.ResponseWriter, p Protocol, requestID string, err *Error)
 		w.WriteHeader(err.Status)
 		_, _ = fmt.Fprintf(w, "<ErrorResponse><Error><Type>%s</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>",
 			fault, err.Code, xmlText(err.Message), requestID)
+	case RESTXML:
+		h.Set("X-Amz-Request-Id", requestID)
+		h.Set("Content-Type", contentType(p))
+		w.WriteHeader(err.Status)
+		_, _ = fmt.Fprintf(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message><RequestId>%s</RequestId></Error>",
+			err.Code, xmlText(err.Message), requestID)
 	case JSON10, JSON11:
 		h.Set("Content-Type", contentType(p))
 		h.Set("X-Amzn-Errortype", err.Code)
@@ -177,6 +184,9 @@ func WriteReply(w http.ResponseWriter, p Protocol, requestID string, reply *Repl
 	for name, values := range reply.Header {
 		h[name] = values
 	}
+	if p == RESTXML {
+		h.Set("X-Amz-Request-Id", requestID)
+	}
 	status := reply.Status
 	if status == 0 {
 		status = http.StatusOK
@@ -193,6 +203,8 @@ func contentType(p Protocol) string {
 		return "application/x-amz-json-1.1"
 	case Query:
 		return "text/xml"
+	case RESTXML:
+		return "application/xml"
 	default:
 		return "application/json"
 	}

@@ -1,0 +1,10 @@
+// Package s3 is the sandbox's Amazon S3: gofakes3, in memory, behind what it
+// does not do itself: accounts, policies, the answers of conditional writes, and
+// refusals of all that it would silently ignore.
+//
+// Vocabulary: a bucket belongs to one account and is in one region, but its
+// name is unique in the sandbox, as on AWS; an operation is one of the S3 API,
+// told by method, path and query; buckets are addressed by path alone.
+//
+// There are no bucket policies: only the account that owns a bucket gets at it.
+package s3
