@@ -56,12 +56,14 @@ type S3 struct {
 var _ Bucket = (*S3)(nil)
 
 // OpenS3 returns a bucket. No call is made.
-func OpenS3(ctx context.Context, o S3Options) (*S3, error) {
+func OpenS3(ctx context.Context, o S3Options) (*S3, error) { return open(ctx, o, maxBackoff) }
+
+func open(ctx context.Context, o S3Options, longestPause time.Duration) (*S3, error) {
 	get := func(name string) string { value, _ := o.Env(name); return value }
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(o.Region),
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout)),
-		config.WithRetryer(newRetryer),
+		config.WithRetryer(func() aws.Retryer { return newRetryer(longestPause) }),
 	}
 	if id := get("AWS_ACCESS_KEY_ID"); id != "" {
 		options = append(options, config.WithCredentialsProvider(
@@ -92,10 +94,10 @@ func OpenS3(ctx context.Context, o S3Options) (*S3, error) {
 // server errors, lost connections, and conditional writes that met a concurrent
 // delete (409 ConditionalRequestConflict). It always may: the SDK's retry quota
 // would stop retries during a long throttling, which is when they matter.
-func newRetryer() aws.Retryer {
+func newRetryer(longestPause time.Duration) aws.Retryer {
 	standard := retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = maxAttempts
-		o.MaxBackoff = maxBackoff
+		o.MaxBackoff = longestPause
 		o.RateLimiter = ratelimit.None
 	})
 	return retry.AddWithErrorCodes(standard, codeConflict)
