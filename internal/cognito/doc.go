@@ -4,6 +4,7 @@
 //
 // Vocabulary: an Account is the AWS credentials and endpoint that calls are
 // made with; Source is the old pool through its login role; Target is the new
-// pool's description; Directory is a pool as the export role may read it; App
-// is an app client as the people's own app uses it.
+// pool's description; Directory is a pool as the export role may read it, and
+// Listing the same, page by page; App is an app client as the people's own app
+// uses it.
 package cognito

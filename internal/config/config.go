@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"poolferry/internal/fault"
+	"poolferry/internal/seeding"
 	"poolferry/internal/trigger"
 	"poolferry/internal/userpool"
 )
@@ -39,6 +40,7 @@ type Config struct {
 	Audit     Audit             `yaml:"audit" json:"audit"`
 	Pace      Pace              `yaml:"pace" json:"pace"`
 	Staging   Staging           `yaml:"staging" json:"staging"`
+	Seeding   Seeding           `yaml:"seeding" json:"seeding"`
 }
 
 // Source is the user pool that users leave, and how it is reached.
@@ -92,6 +94,19 @@ type Staging struct {
 	Bucket string `yaml:"bucket" json:"bucket"`
 }
 
+// Seeding is how the source pool is read into the manifest. The defaults are
+// right for most pools.
+type Seeding struct {
+	// Shards says how the pool is sliced. auto, the default, reads it by sixteen
+	// prefixes of sub where that is of use and the pool proves to filter by them.
+	Shards      seeding.Sharding `yaml:"shards" json:"shards"`
+	Concurrency int              `yaml:"concurrency" json:"concurrency"` // batches at a time
+}
+
+// maxConcurrency is what an inline Map state runs at a time (AWS Step Functions
+// Developer Guide, Map state).
+const maxConcurrency = 40
+
 // Parse reads one document. name is the file's name, for errors. The error is
 // of kind fault.Invalid and wraps the Problems; it never holds a secret.
 func Parse(name string, data []byte) (*Config, error) {
@@ -99,6 +114,7 @@ func Parse(name string, data []byte) (*Config, error) {
 		Source:    Source{Profile: trigger.FromLookup},
 		MFAPolicy: trigger.MFAVerify,
 		Pace:      defaultPace(),
+		Seeding:   Seeding{Shards: seeding.ShardsAuto, Concurrency: seeding.DefaultConcurrency},
 	}
 	doc := read(name, data, c)
 	if len(doc.problems) == 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"poolferry/internal/fault"
+	"poolferry/internal/seeding"
 	"poolferry/internal/trigger"
 	"poolferry/internal/userpool"
 )
@@ -51,6 +52,7 @@ func TestSample(t *testing.T) {
 		Audit:     Audit{NameKey: "env:POOLFERRY_NAME_KEY"},
 		Pace:      defaultPace(),
 		Staging:   Staging{Bucket: "example-poolferry-staging"},
+		Seeding:   Seeding{Shards: seeding.ShardsAuto, Concurrency: 16},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -68,6 +70,9 @@ func TestDefaults(t *testing.T) {
 	}
 	if c.Source.Profile != trigger.FromLookup || c.MFAPolicy != trigger.MFAVerify || c.Pace != defaultPace() {
 		t.Errorf("defaults: %+v", c)
+	}
+	if want := (Seeding{Shards: seeding.ShardsAuto, Concurrency: 16}); c.Seeding != want {
+		t.Errorf("defaults: %+v", c.Seeding)
 	}
 	if c.Source.ClientSecret != "" || c.Source.ExportRoleARN != "" || c.Mapping.Rules != nil {
 		t.Errorf("absent fields: %+v", c)

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"poolferry/internal/seeding"
 	"poolferry/internal/trigger"
 	"poolferry/internal/userpool"
 )
@@ -52,6 +53,10 @@ func (c *Config) validate(d *document) {
 	d.reference("audit.name_key", c.Audit.NameKey)
 	c.Pace.check(func(field, why string) { d.addf(field, "%s", why) })
 	c.Staging.validate(d)
+	oneOf(d, "seeding.shards", c.Seeding.Shards, seeding.ShardsAuto, seeding.ShardsSerial, seeding.ShardsPrefix)
+	if n := c.Seeding.Concurrency; n < 1 || n > maxConcurrency {
+		d.addf("seeding.concurrency", "%d is not a number of batches from 1 to %d", n, maxConcurrency)
+	}
 }
 
 func (s Source) validate(d *document) {

@@ -11,7 +11,10 @@ import (
 
 func runPrefix(run string) string { return "runs/" + run + "/" }
 
-const planKey = "plan.json"
+const (
+	planKey = "plan.json"
+	stopKey = "stop.json"
+)
 
 func generationKey(generation int) string { return generationFolder(generation) + "generation.json" }
 func manifestKey(generation int) string   { return generationFolder(generation) + "manifest.json" }

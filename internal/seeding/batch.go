@@ -1,0 +1,237 @@
+package seeding
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"poolferry/internal/fault"
+	"poolferry/internal/manifest"
+)
+
+// BatchInput says which shard a batch belongs to.
+type BatchInput struct {
+	Run         string `json:"run"`
+	Generation  int    `json:"generation"`
+	Shard       string `json:"shard"`
+	Concurrency int    `json:"concurrency,omitempty"` // batches at a time, as Plan says; 0 means the configured
+}
+
+// BatchOutput says where the shard stands afterwards.
+type BatchOutput struct {
+	Shard   string `json:"shard"`
+	More    bool   `json:"more"`    // there is work for another batch
+	Stopped bool   `json:"stopped"` // the stop switch is set: nothing was done
+	Count   int    `json:"count"`   // lines of the attempt
+	Parts   int    `json:"parts"`   // of the attempt
+	Attempt int    `json:"attempt"`
+	Failed  string `json:"failed,omitempty"` // why the shard was given up, in a word or for an operator
+}
+
+// Reasons why a shard is given up, beside those for a serial shard.
+const (
+	reasonCursor = "cursor_refused"   // as often as cursorAttempts
+	reasonStuck  = "cursor_not_moved" // the same page would come for ever
+)
+
+// cursorAttempts is how many attempts may end with a cursor that is not taken
+// before a person has to look.
+const cursorAttempts = 5
+
+// spareTime is what remains of a Lambda's time when the reading ends: for the
+// page that is under way, and to write part and checkpoint.
+const spareTime = 15 * time.Second
+
+// Batch reads the pages of a shard that come next, until it reaches a limit or
+// the end, writes them as a part and moves the checkpoint. Of a shard that is
+// complete it makes the commit. Killed anywhere and called again it goes on from
+// the checkpoint.
+//
+// An error, of kind fault.Throttled or fault.Unavailable, means that nothing at
+// all was read and that the same call may work later. What no repetition heals
+// is recorded in the checkpoint and said in Failed.
+func (s *Seeding) Batch(ctx context.Context, in BatchInput) (BatchOutput, error) {
+	g, shard, err := s.find(ctx, in.Run, in.Generation, in.Shard)
+	if err != nil {
+		return BatchOutput{}, err
+	}
+	st, err := s.standing(ctx, g, shard)
+	if err != nil {
+		return BatchOutput{}, err
+	}
+	stopped, err := s.stopped(ctx)
+	switch {
+	case err != nil:
+		return BatchOutput{}, err
+	case stopped:
+		out := st.output()
+		out.More, out.Stopped = false, true
+		return out, nil
+	case st.State == manifest.Open:
+		st, err = s.advance(ctx, g, st, in.Concurrency)
+	case st.hasWork():
+		st, err = s.commit(ctx, st)
+	}
+	if err != nil {
+		return BatchOutput{}, fmt.Errorf("batch of shard %s: %w", shard.ID, err)
+	}
+	return st.output(), nil
+}
+
+// Fail gives a shard up, in the name of a batch that could not do so itself.
+// failure is the error name that the state machine caught: a kind of package
+// fault, or one of Lambda or Step Functions. A shard that is not open stays as
+// it is.
+func (s *Seeding) Fail(ctx context.Context, in BatchInput, failure string) (BatchOutput, error) {
+	g, shard, err := s.find(ctx, in.Run, in.Generation, in.Shard)
+	if err != nil {
+		return BatchOutput{}, err
+	}
+	st, err := s.standing(ctx, g, shard)
+	if err == nil && st.State == manifest.Open {
+		st, err = s.giveUp(ctx, g, st, kindNamed(failure), "batch_failed: "+codeWord(failure))
+	}
+	if err != nil {
+		return BatchOutput{}, fmt.Errorf("give up shard %s: %w", shard.ID, err)
+	}
+	return st.output(), nil
+}
+
+func (s *Seeding) find(ctx context.Context, run string, generation int, id string) (g manifest.Generation, shard manifest.Shard, err error) {
+	if err := s.checkRun(run); err != nil {
+		return g, shard, err
+	}
+	if g, err = s.o.Store.ReadGeneration(ctx, generation); err != nil {
+		return g, shard, err
+	}
+	shard, ok := g.Shard(id)
+	if !ok {
+		return g, shard, fault.New(fault.Invalid, "generation %d of run %s has no shard %q", generation, run, id)
+	}
+	return g, shard, nil
+}
+
+func (st standing) output() BatchOutput {
+	out := BatchOutput{Shard: st.Shard.ID, More: st.hasWork(), Count: st.Count, Parts: len(st.Parts), Attempt: st.Attempt}
+	if st.Failure != nil {
+		out.Failed = st.Failure.Reason
+	}
+	return out
+}
+
+// advance does the reading and writing of a batch.
+func (s *Seeding) advance(ctx context.Context, g manifest.Generation, st standing, concurrency int) (standing, error) {
+	began := s.o.Now()
+	share, err := s.share(ctx, g, concurrency)
+	if err != nil {
+		return st, err
+	}
+	limits := s.o.Limits
+	if end, ok := ctx.Deadline(); ok {
+		limits.Time = min(limits.Time, time.Until(end)-spareTime)
+	}
+	b := &batch{seeding: s, generation: g, start: st.Checkpoint, limits: limits, patience: s.patience("user_list", share, limits.Time)}
+	err = b.read(ctx)
+	record := BatchRecord{At: began, Shard: st.Shard.ID, Pages: b.pages, Throttled: b.patience.throttled}
+	defer func() {
+		record.Took = s.o.Now().Sub(began)
+		s.o.Recorder.RecordBatch(ctx, record)
+	}()
+	if err != nil {
+		return s.endBatch(ctx, g, st, err)
+	}
+	next, err := st.Advance(b.next, s.o.Now(), b.parts...)
+	if err != nil {
+		return st, err
+	}
+	moved, won, err := s.swap(ctx, g, st, next)
+	if err != nil {
+		return st, err
+	}
+	if won {
+		record.Lines = b.lines
+	} else {
+		s.discard(ctx, moved.Checkpoint, next)
+	}
+	return moved, nil
+}
+
+// share is the part of the pace that belongs to one batch: that of the shards
+// which are read now.
+func (s *Seeding) share(ctx context.Context, g manifest.Generation, concurrency int) (float64, error) {
+	if concurrency <= 0 {
+		concurrency = s.o.Concurrency
+	}
+	if concurrency == 1 || len(g.Shards) == 1 {
+		return s.o.PerSecond, nil
+	}
+	standings, err := s.standings(ctx, g)
+	open := 0
+	for _, st := range standings {
+		if st.State == manifest.Open {
+			open++
+		}
+	}
+	return s.o.PerSecond / float64(max(1, min(concurrency, open))), err
+}
+
+// endBatch decides about a batch that has read nothing.
+func (s *Seeding) endBatch(ctx context.Context, g manifest.Generation, st standing, err error) (standing, error) {
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		return s.giveUp(ctx, g, st, fault.Invalid, refused.reason)
+	}
+	switch kind := fault.KindOf(err); {
+	case errors.Is(err, ErrCursor) && st.Cursor != "":
+		if st.Attempt%cursorAttempts == 0 {
+			return s.giveUp(ctx, g, st, fault.Conflict, reasonCursor)
+		}
+		next, err := st.Restart(s.o.Now())
+		if err != nil {
+			return st, err
+		}
+		moved, _, err := s.swap(ctx, g, st, next)
+		return moved, err
+	case kind == fault.Invalid && st.Shard.Filter != "" && st.Cursor == "":
+		return s.giveUp(ctx, g, st, kind, whyRefused)
+	case kind == fault.Denied, kind == fault.Invalid, kind == fault.NotFound:
+		return s.giveUp(ctx, g, st, kind, "directory: "+codeOf(err))
+	}
+	return st, err
+}
+
+// giveUp records that the shard failed, unless somebody else was first.
+func (s *Seeding) giveUp(ctx context.Context, g manifest.Generation, st standing, kind fault.Kind, reason string) (standing, error) {
+	next, err := st.Checkpoint.Fail(kind, reason, s.o.Now())
+	if err != nil {
+		return st, err
+	}
+	moved, _, err := s.swap(ctx, g, st, next)
+	return moved, err
+}
+
+// swap replaces the checkpoint of st by next. Where somebody else was first it
+// returns where the shard stands now, and won is false.
+func (s *Seeding) swap(ctx context.Context, g manifest.Generation, st standing, next manifest.Checkpoint) (now standing, won bool, err error) {
+	tag, err := s.o.Store.SwapCheckpoint(ctx, next, st.tag)
+	if is(err, fault.Conflict) {
+		now, err = s.standing(ctx, g, st.Shard)
+		return now, false, err
+	}
+	return standing{Checkpoint: next, tag: tag}, true, err
+}
+
+// discard deletes the parts of a batch that came second, as far as that is safe:
+// an execution that read the same lines has written the same keys. Only where
+// the place of a part was taken by another, or its attempt is over, can no
+// checkpoint ever refer to it. What is left is swept later, so errors do not
+// matter.
+func (s *Seeding) discard(ctx context.Context, stands, lost manifest.Checkpoint) {
+	for i, part := range lost.Parts {
+		dead := stands.Attempt > lost.Attempt
+		taken := stands.Attempt == lost.Attempt && i < len(stands.Parts) && stands.Parts[i].Key != part.Key
+		if dead || taken {
+			_ = s.o.Store.DeletePart(ctx, part)
+		}
+	}
+}

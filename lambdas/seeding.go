@@ -1,0 +1,97 @@
+package lambdas
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"poolferry/internal/cognito"
+	"poolferry/internal/config"
+	"poolferry/internal/fault"
+	"poolferry/internal/manifest"
+	"poolferry/internal/seeding"
+	"poolferry/internal/store"
+	"poolferry/internal/telemetry"
+)
+
+// PlanSeeding builds the function that plans a seeding.
+func PlanSeeding(ctx context.Context, env Environment) (lambda.Handler, error) {
+	s, err := seedingFromEnv(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	return lambda.NewHandler(fault.Boundary(s.Plan)), nil
+}
+
+// SeedBatch builds the function that reads one batch of a shard, or records that
+// the state machine has given one up.
+func SeedBatch(ctx context.Context, env Environment) (lambda.Handler, error) {
+	s, err := seedingFromEnv(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	return lambda.NewHandler(fault.Boundary(func(ctx context.Context, in batchEvent) (seeding.BatchOutput, error) {
+		if in.Failed != "" {
+			return s.Fail(ctx, in.BatchInput, in.Failed)
+		}
+		return s.Batch(ctx, in.BatchInput)
+	})), nil
+}
+
+// batchEvent is what the state machine sends.
+type batchEvent struct {
+	seeding.BatchInput
+	Failed string `json:"failed"` // the error name it caught; empty for a batch
+}
+
+// CloseSeeding builds the function that closes a generation.
+func CloseSeeding(ctx context.Context, env Environment) (lambda.Handler, error) {
+	s, err := seedingFromEnv(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	return lambda.NewHandler(fault.Boundary(s.Close)), nil
+}
+
+func seedingFromEnv(ctx context.Context, env Environment) (*seeding.Seeding, error) {
+	cfg, err := config.FromEnv(env.Lookup)
+	if err != nil {
+		return nil, err
+	}
+	return NewSeeding(ctx, cfg, env, telemetry.NewSeedingRecorder(env.Stdout, cfg.Run))
+}
+
+// NewSeeding builds the seeding of a configuration's run, for these functions
+// and for the command line tool, which may go without a recorder. No call is
+// made. The error is of kind fault.Invalid where the configuration has no export
+// role.
+func NewSeeding(ctx context.Context, cfg *config.Config, env Environment, recorder seeding.Recorder) (*seeding.Seeding, error) {
+	if cfg.Source.ExportRoleARN == "" {
+		return nil, fault.New(fault.Invalid, "source.export_role_arn is missing: seeding lists the source pool through the export role")
+	}
+	account, err := cognito.NewAccount(ctx, cfg.Target.Region, env.Lookup)
+	if err != nil {
+		return nil, err
+	}
+	bucket, err := store.OpenS3(ctx, store.S3Options{Bucket: cfg.Staging.Bucket, Region: cfg.Target.Region, Env: env.Lookup})
+	if err != nil {
+		return nil, err
+	}
+	session := "poolferry-" + cfg.Run
+	return seeding.New(seeding.Options{
+		Run:         cfg.Run,
+		Source:      manifest.Pool{Account: cfg.Source.Account, Region: cfg.Source.Region, ID: cfg.Source.PoolID},
+		Target:      manifest.Pool{Region: cfg.Target.Region, ID: cfg.Target.PoolID},
+		Mapping:     cfg.Mapping,
+		CreatedBy:   session,
+		PerSecond:   cfg.Pace.UserList,
+		Shards:      cfg.Seeding.Shards,
+		Concurrency: cfg.Seeding.Concurrency,
+		Directory: cognito.NewListing(account, cfg.Source.Region, cfg.Source.PoolID, cognito.Role{
+			ARN: cfg.Source.ExportRoleARN, ExternalID: cfg.Source.ExternalID, SessionName: session,
+		}),
+		Store:    store.NewRun(bucket, cfg.Run),
+		Recorder: recorder,
+		Now:      env.Now,
+	}), nil
+}
