@@ -181,8 +181,9 @@ func listsAreComplete(t *testing.T, b store.Bucket) {
 	var want []string
 	var wg sync.WaitGroup
 	for i := range 1005 {
-		want = append(want, fmt.Sprintf("many/%04d", i))
-		wg.Go(func() { put(t, b, want[i], []byte("x"), store.Condition{}) })
+		key := fmt.Sprintf("many/%04d", i)
+		want = append(want, key)
+		wg.Go(func() { put(t, b, key, []byte("x"), store.Condition{}) })
 		if i%rivals == 0 {
 			wg.Wait()
 		}
