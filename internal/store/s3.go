@@ -9,24 +9,17 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"poolferry/internal/account"
 	"poolferry/internal/fault"
 	"poolferry/internal/manifest"
 )
 
-// Time limits of one request. Five attempts with their pauses take less than
-// ten seconds where S3 answers at all.
-const (
-	attemptTimeout = 20 * time.Second
-	maxAttempts    = 5
-	maxBackoff     = 2 * time.Second
-)
+// limits of one request. Five attempts with their pauses take less than ten
+// seconds where S3 answers at all.
+var limits = account.Limits{Attempt: 20 * time.Second, Attempts: 5, Backoff: 2 * time.Second}
 
 // maxObject bounds what Get reads into memory: no object of ours is larger.
 const maxObject = manifest.MaxBytes
@@ -39,11 +32,7 @@ type S3Options struct {
 	// bucket of the same name in somebody else's account must not get profiles.
 	// Empty means any.
 	Owner string
-	// Env looks environment variables up. AWS_ACCESS_KEY_ID,
-	// AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_ENDPOINT_URL come from it,
-	// so that several accounts can live in one process; all else is the SDK's
-	// own chain.
-	Env func(string) (string, bool)
+	Env   account.Environment
 }
 
 // S3 is a bucket of Amazon S3, or of what speaks its protocol.
@@ -56,30 +45,19 @@ type S3 struct {
 var _ Bucket = (*S3)(nil)
 
 // OpenS3 returns a bucket. No call is made.
-func OpenS3(ctx context.Context, o S3Options) (*S3, error) { return open(ctx, o, maxBackoff) }
+func OpenS3(ctx context.Context, o S3Options) (*S3, error) { return open(ctx, o, limits) }
 
-func open(ctx context.Context, o S3Options, longestPause time.Duration) (*S3, error) {
-	get := func(name string) string { value, _ := o.Env(name); return value }
-	options := []func(*config.LoadOptions) error{
-		config.WithRegion(o.Region),
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout)),
-		config.WithRetryer(func() aws.Retryer { return newRetryer(longestPause) }),
-	}
-	if id := get("AWS_ACCESS_KEY_ID"); id != "" {
-		options = append(options, config.WithCredentialsProvider(
-			credentials.NewStaticCredentialsProvider(id, get("AWS_SECRET_ACCESS_KEY"), get("AWS_SESSION_TOKEN"))))
-	}
-	endpoint := get("AWS_ENDPOINT_URL")
-	if endpoint != "" {
-		options = append(options, config.WithBaseEndpoint(endpoint))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+func open(ctx context.Context, o S3Options, l account.Limits) (*S3, error) {
+	cfg, err := account.Load(ctx, o.Region, o.Env, l)
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "load AWS configuration for bucket %s: %w", o.Bucket, err)
+		return nil, fmt.Errorf("open bucket %s: %w", o.Bucket, err)
 	}
 	client := s3.NewFromConfig(cfg, func(so *s3.Options) {
 		// Host names such as BUCKET.127.0.0.1 do not resolve.
-		so.UsePathStyle = endpoint != ""
+		so.UsePathStyle = cfg.BaseEndpoint != nil
+		// A conditional write that met a concurrent delete is to be repeated (S3
+		// User Guide, conditional writes).
+		so.Retryer = retry.AddWithErrorCodes(cfg.Retryer(), codeConflict)
 		// Parts carry digests of their own, so this is nothing to warn of.
 		so.DisableLogOutputChecksumValidationSkipped = true
 	})
@@ -88,19 +66,6 @@ func open(ctx context.Context, o S3Options, longestPause time.Duration) (*S3, er
 		bucket.owner = aws.String(o.Owner)
 	}
 	return bucket, nil
-}
-
-// newRetryer retries what S3 asks to be retried: throttling (503 SlowDown),
-// server errors, lost connections, and conditional writes that met a concurrent
-// delete (409 ConditionalRequestConflict). It always may: the SDK's retry quota
-// would stop retries during a long throttling, which is when they matter.
-func newRetryer(longestPause time.Duration) aws.Retryer {
-	standard := retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = maxAttempts
-		o.MaxBackoff = longestPause
-		o.RateLimiter = ratelimit.None
-	})
-	return retry.AddWithErrorCodes(standard, codeConflict)
 }
 
 // Get reads an object.

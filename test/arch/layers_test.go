@@ -68,9 +68,6 @@ func TestLayers(t *testing.T) {
 			if !ours {
 				continue
 			}
-			if isIn(p.path(), path) {
-				continue // a part of a package may know the whole
-			}
 			if below, ok := layerOf(path); ok && !slices.Contains(l.may, below.name) && !isOneFolder(l, p.path(), path) {
 				t.Errorf("%s (layer %s) imports %s (layer %s): declare the interface that it needs where it is used, and connect the two in a program",
 					p.path(), l.name, path, below.name)
