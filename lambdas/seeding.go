@@ -20,7 +20,7 @@ func PlanSeeding(ctx context.Context, env Environment) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return lambda.NewHandler(fault.Boundary(s.Plan)), nil
+	return function[seeding.PlanInput, seeding.PlanOutput](s.Plan), nil
 }
 
 // SeedBatch builds the function that reads one batch of a shard, or records that
@@ -30,12 +30,12 @@ func SeedBatch(ctx context.Context, env Environment) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return lambda.NewHandler(fault.Boundary(func(ctx context.Context, in batchEvent) (seeding.BatchOutput, error) {
+	return function[batchEvent, seeding.BatchOutput](func(ctx context.Context, in batchEvent) (seeding.BatchOutput, error) {
 		if in.Failed != "" {
 			return s.Fail(ctx, in.BatchInput, in.Failed)
 		}
 		return s.Batch(ctx, in.BatchInput)
-	})), nil
+	}), nil
 }
 
 // batchEvent is what the state machine sends.
@@ -50,7 +50,7 @@ func CloseSeeding(ctx context.Context, env Environment) (lambda.Handler, error) 
 	if err != nil {
 		return nil, err
 	}
-	return lambda.NewHandler(fault.Boundary(s.Close)), nil
+	return function[seeding.CloseInput, seeding.CloseOutput](s.Close), nil
 }
 
 func seedingFromEnv(ctx context.Context, env Environment) (*seeding.Seeding, error) {

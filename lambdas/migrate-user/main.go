@@ -2,21 +2,6 @@
 // internal/trigger for what it decides.
 package main
 
-import (
-	"context"
-	"fmt"
-	"os"
+import "poolferry/lambdas"
 
-	"github.com/aws/aws-lambda-go/lambda"
-
-	"poolferry/lambdas"
-)
-
-func main() {
-	handler, err := lambdas.MigrateUser(context.Background(), lambdas.Process())
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "start migrate-user:", err)
-		os.Exit(1)
-	}
-	lambda.Start(handler)
-}
+func main() { lambdas.Main("migrate-user", lambdas.MigrateUser) }

@@ -1,21 +1,6 @@
 // Command plan-seeding plans a seeding: see Plan in package internal/seeding.
 package main
 
-import (
-	"context"
-	"fmt"
-	"os"
+import "poolferry/lambdas"
 
-	"github.com/aws/aws-lambda-go/lambda"
-
-	"poolferry/lambdas"
-)
-
-func main() {
-	handler, err := lambdas.PlanSeeding(context.Background(), lambdas.Process())
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "start plan-seeding:", err)
-		os.Exit(1)
-	}
-	lambda.Start(handler)
-}
+func main() { lambdas.Main("plan-seeding", lambdas.PlanSeeding) }
