@@ -1,0 +1,43 @@
+package lambdas
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"poolferry/internal/fault"
+)
+
+// Main runs a function as a Lambda process does: build, then answer events
+// until the process is ended.
+func Main(name string, build func(context.Context, Environment) (lambda.Handler, error)) {
+	handler, err := build(context.Background(), Process())
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "start %s: %v\n", name, err)
+		os.Exit(1)
+	}
+	lambda.Start(handler)
+}
+
+// function is a handler of JSON whose errors Step Functions can tell apart.
+// lambda.NewHandler is none for us: it returns bytes of a buffer that the next
+// call uses again, and the sandbox calls one function concurrently.
+type function[In, Out any] func(context.Context, In) (Out, error)
+
+// Invoke implements lambda.Handler.
+func (f function[In, Out]) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	return fault.Boundary(func(ctx context.Context, payload []byte) ([]byte, error) {
+		var in In
+		if err := json.Unmarshal(payload, &in); err != nil {
+			return nil, fault.New(fault.Invalid, "read event: %w", err)
+		}
+		out, err := f(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(out)
+	})(ctx, payload)
+}
