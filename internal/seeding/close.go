@@ -150,6 +150,10 @@ func (s *Seeding) finish(ctx context.Context, g manifest.Generation, standings [
 		return err
 	}
 	out.finish(final)
+	for _, st := range standings {
+		// The manifest stands, swept or not: Sweep can be repeated.
+		_, _ = s.o.Store.SweepShard(ctx, *st.commit)
+	}
 	return nil
 }
 

@@ -199,7 +199,7 @@ func (p *probe) prefixes(ctx context.Context, sample []userpool.User) (why strin
 			return whyNotHonoured, nil // not a UUID: no prefix of ours would find it
 		}
 		prefix := string(sub[:4])
-		page, err := p.list(ctx, prefixFilter(prefix), "")
+		page, err := p.list(ctx, manifest.PrefixFilter(prefix), "")
 		if is(err, fault.Invalid) {
 			return whyRefused, nil
 		}

@@ -189,7 +189,7 @@ func (b *batch) source(ctx context.Context) (source, error) {
 // profiles lists the users of a shard, without the attributes that the mapping
 // drops.
 func (s *Seeding) profiles(shard manifest.Shard) source {
-	dropped, prefix := s.dropped(), prefixOf(shard.Filter)
+	dropped, prefix := s.dropped(), shard.Prefix()
 	return func(ctx context.Context, cursor manifest.Cursor) (page, error) {
 		listed, err := s.o.Directory.ListUsers(ctx, shard.Filter, cursor)
 		if err != nil {

@@ -21,7 +21,8 @@ type Directory interface {
 	// ListUsers returns a page of users: those that match the filter, or all for
 	// an empty one. It may hold any number of users, none included; only an empty
 	// Next ends the list. No cursor stands for the first page. The error wraps
-	// ErrCursor where the directory does not take the cursor.
+	// ErrCursor where the directory does not take the cursor. The page belongs to
+	// the caller.
 	ListUsers(ctx context.Context, filter string, cursor manifest.Cursor) (Page[userpool.User], error)
 
 	// ListGroups returns a page of the pool's groups; pages as in ListUsers.
@@ -67,6 +68,7 @@ type Store interface {
 	ReadMembers(ctx context.Context, h manifest.Header, ref manifest.PartRef) iter.Seq2[manifest.Member, error]
 	CommitShard(ctx context.Context, c manifest.Commit) (manifest.Commit, manifest.DocumentRef, error)
 	ReadCommit(ctx context.Context, of manifest.Origin, shard manifest.Shard) (manifest.Commit, manifest.DocumentRef, error)
+	SweepShard(ctx context.Context, c manifest.Commit) (deleted int, err error)
 	WriteManifest(ctx context.Context, m manifest.Manifest) (manifest.Manifest, error)
 	ReadManifest(ctx context.Context, of manifest.Origin) (manifest.Manifest, error)
 

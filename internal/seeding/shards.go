@@ -21,23 +21,9 @@ func serial() []manifest.Shard {
 // can begin with.
 func prefixes() (shards []manifest.Shard) {
 	for _, digit := range strings.Split("0123456789abcdef", "") {
-		shards = append(shards, manifest.Shard{ID: digit, Content: manifest.Profiles, Filter: prefixFilter(digit)})
+		shards = append(shards, manifest.Shard{ID: digit, Content: manifest.Profiles, Filter: manifest.PrefixFilter(digit)})
 	}
 	return shards
-}
-
-// prefixFilter selects the users whose sub begins with a prefix (Cognito API
-// reference, ListUsers: an attribute, ^= for "starts with", a value in quotes).
-func prefixFilter(prefix string) string { return `sub ^= "` + prefix + `"` }
-
-// prefixOf returns the prefix that a filter selects; empty for any other filter.
-func prefixOf(filter string) string {
-	quoted, ok := strings.CutPrefix(filter, `sub ^= "`)
-	prefix, closed := strings.CutSuffix(quoted, `"`)
-	if !ok || !closed {
-		return ""
-	}
-	return prefix
 }
 
 // byPrefix reports whether shards rely on the pool's honouring prefix filters.

@@ -1,4 +1,4 @@
-package seeding
+package census
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ type id [16]byte
 
 // subID is the UUID that a sub is; of anything else, the beginning of its hash.
 // That a UUID and a hash are the same by chance is as good as impossible.
-func subID(sub userpool.Sub) (out id) {
+func subID(sub userpool.Sub) id {
 	if raw, ok := uuid(string(sub)); ok {
 		return raw
 	}
@@ -57,14 +57,11 @@ func uuid(text string) (out id, ok bool) {
 	return out, err == nil
 }
 
-// idSet is ids, in any order, some more than once.
-type idSet struct{ ids []id }
-
-// repeats returns how many ids are there already. It sorts the set.
-func (s *idSet) repeats() (n int) {
-	slices.SortFunc(s.ids, func(a, b id) int { return bytes.Compare(a[:], b[:]) })
-	for i := 1; i < len(s.ids); i++ {
-		if s.ids[i] == s.ids[i-1] {
+// repeats returns how many ids are there already. It sorts them.
+func repeats(ids []id) (n int) {
+	slices.SortFunc(ids, func(a, b id) int { return bytes.Compare(a[:], b[:]) })
+	for i := 1; i < len(ids); i++ {
+		if ids[i] == ids[i-1] {
 			n++
 		}
 	}
