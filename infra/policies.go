@@ -30,6 +30,9 @@ const (
 	ExportTrust  = "export-trust"   // source account: who may assume the export role
 	LambdaTrust  = "lambda-trust"   // target account: lets Lambda run as an execution role
 	MigrateUser  = "migrate-user"   // target account: what the migration trigger may do
+	Seeding      = "seeding"        // target account: what each of the seeding functions may do
+	StatesTrust  = "states-trust"   // target account: lets Step Functions run as the state machine's role
+	Preseed      = "preseed"        // target account: what the preseed state machine may do
 )
 
 var placeholder = regexp.MustCompile(`\$\{([^}]*)\}`)

@@ -37,9 +37,24 @@ func values(t *testing.T) map[string]map[string]string {
 		"partition": "aws", "target_account": targetAccount,
 		"lambda_role_arn": lambdaRole, "external_id": c.Source.ExternalID,
 	}
+	const functions, roles = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-", "arn:aws:iam::444455556666:role/poolferry-"
 	return map[string]map[string]string{
+		ExportTrust: {
+			"partition": "aws", "target_account": targetAccount, "external_id": c.Source.ExternalID,
+			"plan_seeding_role_arn": roles + "plan-seeding", "seed_batch_role_arn": roles + "seed-batch",
+			"close_seeding_role_arn": roles + "close-seeding", "operator_arn": roles + "operator",
+		},
+		Seeding: {
+			"export_role_arn": c.Source.ExportRoleARN, "staging_bucket_arn": "arn:aws:s3:::" + c.Staging.Bucket, "run": c.Run, "log_group_arn": logGroup,
+		},
+		StatesTrust: nil,
+		Preseed: {
+			"plan_seeding_function_arn": functions + "plan-seeding", "seed_batch_function_arn": functions + "seed-batch",
+			"close_seeding_function_arn": functions + "close-seeding",
+			"state_machine_arn":          "arn:aws:states:eu-west-1:444455556666:stateMachine:poolferry-2026-11-prod-preseed",
+		},
 		LoginRole: pool, LoginRoleMFA: pool, ExportRole: pool,
-		LoginTrust: trust, ExportTrust: trust, LambdaTrust: nil,
+		LoginTrust: trust, LambdaTrust: nil,
 		MigrateUser: {"login_role_arn": c.Source.LoginRoleARN, "target_pool_arn": targetPool, "log_group_arn": logGroup},
 	}
 }
@@ -88,7 +103,7 @@ func TestEveryPolicyRenders(t *testing.T) {
 			}
 		}
 	}
-	want := []string{LoginRole, LoginRoleMFA, LoginTrust, ExportRole, ExportTrust, LambdaTrust, MigrateUser}
+	want := []string{LoginRole, LoginRoleMFA, LoginTrust, ExportRole, ExportTrust, LambdaTrust, MigrateUser, Seeding, StatesTrust, Preseed}
 	slices.Sort(want)
 	slices.Sort(names)
 	if diff := cmp.Diff(want, names); diff != "" {
@@ -152,6 +167,7 @@ func TestRolesAllowWhatTheyAreFor(t *testing.T) {
 	loginMFA := addRole(sourceAccount, "poolferry-login-mfa", LoginTrust, LoginRole, LoginRoleMFA)
 	export := addRole(sourceAccount, "poolferry-export", ExportTrust, ExportRole)
 	function := addRole(targetAccount, "poolferry-migrate-user", LambdaTrust, MigrateUser)
+	batch := addRole(targetAccount, "poolferry-seed-batch", LambdaTrust, Seeding)
 	stranger := addRole(targetAccount, "stranger", LambdaTrust, MigrateUser)
 
 	caller := func(role string) (key string) {
@@ -176,7 +192,11 @@ func TestRolesAllowWhatTheyAreFor(t *testing.T) {
 	if err := assume(caller(function), login, externalID); err != nil {
 		t.Errorf("the function cannot assume the login role: %v", err)
 	}
+	if err := assume(caller(batch), export, externalID); err != nil {
+		t.Errorf("seeding cannot assume the export role: %v", err)
+	}
 	for why, err := range map[string]error{
+		"seeding, the login role": assume(caller(batch), login, externalID),
 		"without the external id": assume(caller(function), login, ""),
 		"with another one":        assume(caller(function), login, "other"),
 		"as another role":         assume(caller(stranger), login, externalID),
