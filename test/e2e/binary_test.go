@@ -76,7 +76,7 @@ type run struct {
 func newRun(t *testing.T, binary, faults string) run {
 	t.Helper()
 	log := &syncBuffer{}
-	world, err := rehearsal.New(t.Context(), rehearsal.Options{Seed: 1, Now: time.Now, Binary: binary, Faults: faults, FunctionLog: log})
+	world, err := rehearsal.New(t.Context(), rehearsal.Options{Seed: 1, Now: time.Now, Binaries: map[string]string{"migrate-user": binary}, Faults: faults, FunctionLog: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -258,7 +258,8 @@ func keep(folder string, files map[string][]byte, result Result) (err error) {
 		return fmt.Errorf("keep the demo's files: %w", err)
 	}
 	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(folder, name), data, 0o600); err != nil {
+		file := filepath.Join(folder, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o750), os.WriteFile(file, data, 0o600)); err != nil {
 			return fmt.Errorf("keep the demo's files: %w", err)
 		}
 	}

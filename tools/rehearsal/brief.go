@@ -44,7 +44,7 @@ type SampleSignIn struct {
 func (w *World) Brief(file string) Brief {
 	b := Brief{
 		Version: 1, Endpoint: w.Endpoint, Source: w.Source.brief(), Target: w.Target.brief(), Users: len(w.People), Config: file,
-		Function: fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", w.Target.Region, w.Target.Account, functionName),
+		Function: w.functionARN(migrateUser),
 	}
 	for _, p := range w.People {
 		if p.Kind == crowd.Plain {

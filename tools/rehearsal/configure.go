@@ -15,12 +15,18 @@ const (
 	nameKeyName      = "POOLFERRY_NAME_KEY"
 )
 
+// What poolferry.yaml says of the run.
+const (
+	runID         = "rehearsal"
+	stagingBucket = "poolferry-rehearsal"
+)
+
 // nameKey keys the hashes of an audit trail that speaks of made-up people.
 const nameKey = "rehearsal-name-key-0123456789abcdef"
 
 var document = template.Must(template.New("poolferry.yaml").Parse(`# A migration on the poolferry sandbox. It serves as long as that sandbox runs.
 version: 1
-run: rehearsal
+run: {{.Run}}
 source:
   region: {{.Source.Region}}
   account: "{{.Source.Account}}"
@@ -45,7 +51,7 @@ mfa_policy: verify
 audit:
   name_key: env:{{.NameKey}}
 staging:
-  bucket: poolferry-rehearsal
+  bucket: {{.Bucket}}
 `))
 
 // configure writes the poolferry.yaml and reads it back, as an operator's file
@@ -55,7 +61,7 @@ func (w *World) configure() error {
 	err := document.Execute(&text, map[string]any{
 		"Source": w.Source, "Target": w.Target, "ExternalID": externalID,
 		"LoginRole": roleARN(w.Source.Account, loginRole), "ExportRole": roleARN(w.Source.Account, exportRole),
-		"ClientSecret": clientSecretName, "NameKey": nameKeyName,
+		"ClientSecret": clientSecretName, "NameKey": nameKeyName, "Run": runID, "Bucket": stagingBucket,
 	})
 	if err != nil {
 		return err

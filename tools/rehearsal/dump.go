@@ -2,12 +2,15 @@ package rehearsal
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
 )
 
-// Dump returns everything that the world stores about people, as files of JSON
-// lines by name, and its poolferry.yaml.
+// Dump returns everything that the world stores about people by file name: users
+// as JSON lines, the staging bucket's objects below s3/, and poolferry.yaml.
 func (w *World) Dump() (map[string][]byte, error) {
 	files := map[string][]byte{"poolferry.yaml": w.YAML}
 	for _, site := range []Site{w.Source, w.Target} {
@@ -21,5 +24,23 @@ func (w *World) Dump() (map[string][]byte, error) {
 		}
 		files["users-"+site.Label+".jsonl"] = buf.Bytes()
 	}
+	for key, body := range w.S3.Objects() {
+		files["s3/"+key] = body
+		if plain, ok := strings.CutSuffix(key, ".gz"); ok {
+			text, err := unzip(body)
+			if err != nil {
+				return nil, fmt.Errorf("dump %s: %w", key, err)
+			}
+			files["s3/"+plain] = text // what is compressed cannot be searched
+		}
+	}
 	return files, nil
+}
+
+func unzip(body []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }

@@ -3,42 +3,79 @@ package rehearsal
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"sync"
 	"time"
 
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 
+	"poolferry/infra"
 	"poolferry/internal/sandbox/cognitoidp"
 	"poolferry/internal/sandbox/iam"
 	"poolferry/internal/sandbox/lambda"
 	"poolferry/lambdas"
 )
 
-// functionName is the migration trigger's name in faults: lambda.migrate-user.
-const functionName = "migrate-user"
+// The functions, by the names of their folders; faults know them so, as in
+// lambda.migrate-user.
+const (
+	migrateUser  = "migrate-user"
+	planSeeding  = "plan-seeding"
+	seedBatch    = "seed-batch"
+	closeSeeding = "close-seeding"
+)
 
-// addFunction adds the migration trigger and attaches it to the target pool.
-func (w *World) addFunction() error {
-	arn, err := w.Sandbox.Lambda.Add(lambda.Function{
-		Account: w.Target.Account, Region: w.Target.Region, Name: functionName, Timeout: 5 * time.Second,
-		RoleARN: roleARN(w.Target.Account, lambdaRole),
-		Permissions: []lambda.Permission{{
-			Service: "cognito-idp.amazonaws.com", SourceARN: poolARN(w.Target), SourceAccount: w.Target.Account,
-		}},
-		Runner: &function{world: w},
-	})
-	if err != nil {
-		return err
-	}
-	return w.Cognito.SetTriggers(w.Target.PoolID, cognitoidp.Triggers{UserMigration: arn})
+// deployment is a function as infra deploys it.
+type deployment struct {
+	name    string
+	policy  string // of its execution role, in package infra
+	timeout time.Duration
+	build   func(context.Context, lambdas.Environment) (awslambda.Handler, error)
 }
 
-// function runs the migration trigger, in process or as the built binary. It is
-// built when it is first needed, as Lambda starts a process: by then the sandbox
-// has an endpoint and the role has credentials.
+// deployments are all functions. Cognito waits five seconds for the first one.
+var deployments = []deployment{
+	{migrateUser, infra.MigrateUser, 5 * time.Second, lambdas.MigrateUser},
+	{planSeeding, infra.Seeding, time.Minute, lambdas.PlanSeeding},
+	{seedBatch, infra.Seeding, 70 * time.Second, lambdas.SeedBatch},
+	{closeSeeding, infra.Seeding, 2 * time.Minute, lambdas.CloseSeeding},
+}
+
+// addFunctions adds the functions, and attaches the migration trigger to the
+// target pool.
+func (w *World) addFunctions() error {
+	for _, d := range deployments {
+		var permissions []lambda.Permission
+		if d.name == migrateUser {
+			permissions = []lambda.Permission{{
+				Service: "cognito-idp.amazonaws.com", SourceARN: poolARN(w.Target), SourceAccount: w.Target.Account,
+			}}
+		}
+		_, err := w.Sandbox.Lambda.Add(lambda.Function{
+			Account: w.Target.Account, Region: w.Target.Region, Name: d.name, Timeout: d.timeout,
+			RoleARN: roleARN(w.Target.Account, roleOf(d.name)), Permissions: permissions, Runner: &function{world: w, deployment: d},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return w.Cognito.SetTriggers(w.Target.PoolID, cognitoidp.Triggers{UserMigration: w.functionARN(migrateUser)})
+}
+
+// roleOf names the execution role of a function.
+func roleOf(function string) string { return "poolferry-" + function }
+
+func (w *World) functionARN(name string) string {
+	return fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", w.Target.Region, w.Target.Account, name)
+}
+
+// function runs a deployment, in process or as the built binary. It is built
+// when it is first needed, as Lambda starts a process: by then the sandbox has
+// an endpoint and the role has credentials.
 type function struct {
 	world *World
+	deployment
 
 	mu      sync.Mutex
 	runner  lambda.Runner
@@ -62,19 +99,20 @@ func (f *function) built(ctx context.Context, credentials iam.Credentials) (lamb
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	o := f.world.options
+	binary := o.Binaries[f.name]
 	switch {
-	case f.runner != nil && (o.Binary != "" || f.builtBy == credentials.AccessKeyID):
+	case f.runner != nil && (binary != "" || f.builtBy == credentials.AccessKeyID):
 		return f.runner, nil
-	case o.Binary != "":
+	case binary != "":
 		var env []string
 		for name, value := range f.world.deployed() {
 			env = append(env, name+"="+value)
 		}
-		f.runner = lambda.NewBinary(o.Binary, env, o.FunctionLog)
+		f.runner = lambda.NewBinary(binary, env, o.FunctionLog)
 		return f.runner, nil
 	}
-	// The function outlives the sign-in that happens to start it.
-	handler, err := lambdas.MigrateUser(context.WithoutCancel(ctx), lambdas.Environment{
+	// The function outlives the event that happens to start it.
+	handler, err := f.build(context.WithoutCancel(ctx), lambdas.Environment{
 		Lookup: f.world.env(credentials), Stdout: o.FunctionLog, Now: o.Now,
 	})
 	if err != nil {

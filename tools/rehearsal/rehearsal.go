@@ -30,6 +30,7 @@ import (
 	"poolferry/internal/sandbox/iam"
 	"poolferry/internal/sandbox/knobs"
 	"poolferry/internal/sandbox/lambda"
+	"poolferry/internal/sandbox/s3"
 	"poolferry/internal/userpool"
 )
 
@@ -49,8 +50,9 @@ type Options struct {
 	// Tap is shown every answer, with the name of its operation. It is called
 	// concurrently. World.Endpoint is then not at Addr.
 	Tap func(operation string, body []byte)
-	// Binary is the path of a built migrate-user. Empty runs it in process.
-	Binary string
+	// Binaries are the paths of built functions, by name. The others run in
+	// process.
+	Binaries map[string]string
 }
 
 // Site is one pool and how to get there.
@@ -68,6 +70,7 @@ type World struct {
 	Endpoint string
 	Sandbox  *sandbox.Sandbox
 	Cognito  *cognitoidp.Service
+	S3       *s3.Service
 	Source   Site
 	Target   Site
 	People   []crowd.Person
@@ -116,6 +119,7 @@ func New(ctx context.Context, o Options) (*World, error) {
 		Lambda:   trigger{w.Sandbox.Lambda},
 		Endpoint: func() string { return w.Endpoint },
 	})
+	w.S3 = s3.New(o.Now)
 	if err := w.build(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("build the rehearsal: %w", err), w.Close())
 	}
@@ -125,12 +129,14 @@ func New(ctx context.Context, o Options) (*World, error) {
 func (w *World) build(ctx context.Context) error {
 	steps := []func() error{
 		func() error { return w.Sandbox.Register(w.Cognito) },
+		func() error { return w.Sandbox.Register(w.S3) },
 		func() error { return w.Sandbox.AddAccount(w.Source.Label, w.Source.Account) },
 		func() error { return w.Sandbox.AddAccount(w.Target.Label, w.Target.Account) },
 		w.createPools,
 		w.createRoles,
 		w.configure,
-		w.addFunction,
+		w.createBucket,
+		w.addFunctions,
 		w.listen,
 		func() error { return w.settle(ctx) },
 	}
@@ -140,6 +146,11 @@ func (w *World) build(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// createBucket makes the staging bucket.
+func (w *World) createBucket() error {
+	return w.S3.CreateBucket(w.Target.Account, w.Target.Region, w.Config.Staging.Bucket)
 }
 
 // settle puts the people into the source pool.

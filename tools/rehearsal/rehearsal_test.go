@@ -119,7 +119,7 @@ func TestBinary(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	var functionLog log
-	w := open(t, rehearsal.Options{Users: 1, Binary: binary, FunctionLog: &functionLog})
+	w := open(t, rehearsal.Options{Users: 1, Binaries: map[string]string{"migrate-user": binary}, FunctionLog: &functionLog})
 	signIn(t, w)
 	if _, target := w.Count(); target != 1 {
 		t.Errorf("%d users at the target, want 1", target)

@@ -2,6 +2,7 @@ package rehearsal
 
 import (
 	"fmt"
+	"maps"
 
 	"poolferry/infra"
 )
@@ -10,7 +11,6 @@ import (
 const (
 	loginRole  = "poolferry-login"
 	exportRole = "poolferry-export"
-	lambdaRole = "poolferry-migrate-user"
 	operator   = "operator"
 	externalID = "poolferry-rehearsal"
 )
@@ -27,33 +27,7 @@ func (w *World) createRoles() (err error) {
 			return err
 		}
 	}
-	pool := map[string]string{"source_pool_arn": poolARN(w.Source)}
-	trusts := func(who string) map[string]string {
-		return map[string]string{"partition": "aws", "target_account": w.Target.Account, "external_id": externalID, "lambda_role_arn": who}
-	}
-	type policy struct {
-		name   string
-		values map[string]string
-	}
-	for _, role := range []struct {
-		account, name string
-		trust         policy
-		policies      []policy
-	}{
-		{w.Source.Account, loginRole,
-			policy{infra.LoginTrust, trusts(roleARN(w.Target.Account, lambdaRole))},
-			[]policy{{infra.LoginRole, pool}, {infra.LoginRoleMFA, pool}}},
-		{w.Source.Account, exportRole,
-			policy{infra.ExportTrust, trusts(fmt.Sprintf("arn:aws:iam::%s:user/%s", w.Target.Account, operator))},
-			[]policy{{infra.ExportRole, pool}}},
-		{w.Target.Account, lambdaRole,
-			policy{infra.LambdaTrust, nil},
-			[]policy{{infra.MigrateUser, map[string]string{
-				"login_role_arn":  roleARN(w.Source.Account, loginRole),
-				"target_pool_arn": poolARN(w.Target),
-				"log_group_arn":   fmt.Sprintf("arn:aws:logs:%s:%s:log-group:/aws/lambda/%s", w.Target.Region, w.Target.Account, lambdaRole),
-			}}}},
-	} {
+	for _, role := range w.roles() {
 		trust, err := infra.Render(role.trust.name, role.trust.values)
 		if err != nil {
 			return err
@@ -71,6 +45,54 @@ func (w *World) createRoles() (err error) {
 		}
 	}
 	return nil
+}
+
+// policy is a policy of package infra and what fills it.
+type policy struct {
+	name   string
+	values map[string]string
+}
+
+type role struct {
+	account, name string
+	trust         policy
+	policies      []policy
+}
+
+// roles are those of both accounts.
+func (w *World) roles() []role {
+	pool := map[string]string{"source_pool_arn": poolARN(w.Source)}
+	own := func(function string) string { return roleARN(w.Target.Account, roleOf(function)) }
+	trust := map[string]string{"partition": "aws", "target_account": w.Target.Account, "external_id": externalID}
+	with := func(values map[string]string) map[string]string {
+		maps.Copy(values, trust)
+		return values
+	}
+	roles := []role{
+		{w.Source.Account, loginRole,
+			policy{infra.LoginTrust, with(map[string]string{"lambda_role_arn": own(migrateUser)})},
+			[]policy{{infra.LoginRole, pool}, {infra.LoginRoleMFA, pool}}},
+		{w.Source.Account, exportRole,
+			policy{infra.ExportTrust, with(map[string]string{
+				"plan_seeding_role_arn": own(planSeeding), "seed_batch_role_arn": own(seedBatch), "close_seeding_role_arn": own(closeSeeding),
+				"operator_arn": fmt.Sprintf("arn:aws:iam::%s:user/%s", w.Target.Account, operator),
+			})},
+			[]policy{{infra.ExportRole, pool}}},
+	}
+	for _, d := range deployments {
+		values := map[string]string{
+			"log_group_arn": fmt.Sprintf("arn:aws:logs:%s:%s:log-group:/aws/lambda/%s", w.Target.Region, w.Target.Account, d.name),
+		}
+		switch d.policy {
+		case infra.MigrateUser:
+			values["login_role_arn"], values["target_pool_arn"] = roleARN(w.Source.Account, loginRole), poolARN(w.Target)
+		case infra.Seeding:
+			values["export_role_arn"], values["staging_bucket_arn"] = roleARN(w.Source.Account, exportRole), "arn:aws:s3:::"+stagingBucket
+			values["run"] = runID
+		}
+		roles = append(roles, role{w.Target.Account, roleOf(d.name), policy{infra.LambdaTrust, nil}, []policy{{d.policy, values}}})
+	}
+	return roles
 }
 
 func roleARN(account, name string) string {

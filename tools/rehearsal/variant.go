@@ -41,7 +41,7 @@ func (w *World) functionEnv(v Variant) (func(string) (string, bool), error) {
 	if err != nil {
 		return nil, err
 	}
-	credentials, err := w.Sandbox.IAM.Session(roleARN(w.Target.Account, lambdaRole), functionName, time.Hour)
+	credentials, err := w.Sandbox.IAM.Session(roleARN(w.Target.Account, roleOf(migrateUser)), migrateUser, time.Hour)
 	if err != nil {
 		return nil, err
 	}

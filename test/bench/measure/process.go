@@ -56,7 +56,7 @@ func start(ctx context.Context) ([]Row, error) {
 
 // firstAndSecond times two sign-ins at a world whose function has not started.
 func firstAndSecond(ctx context.Context, path string) (first, second time.Duration, err error) {
-	w, err := rehearsal.New(ctx, rehearsal.Options{Users: people, Seed: 1, Now: time.Now, Binary: path})
+	w, err := rehearsal.New(ctx, rehearsal.Options{Users: people, Seed: 1, Now: time.Now, Binaries: map[string]string{"migrate-user": path}})
 	if err != nil {
 		return 0, 0, err
 	}
