@@ -51,10 +51,10 @@ type Budget struct {
 // rand.Float64 does.
 func New(name string, perSecond float64, now func() time.Time, random func() float64) *Budget {
 	burst := max(1, int(math.Ceil(perSecond*slack.Seconds())))
-	return &Budget{
-		name: name, now: now, random: random, full: perSecond, current: perSecond, since: now(),
-		limiter: rate.NewLimiter(rate.Limit(perSecond), burst),
-	}
+	limiter := rate.NewLimiter(rate.Limit(perSecond), burst)
+	began := now()
+	limiter.AllowN(began, burst-1) // there is nothing to make up for yet: one turn at once
+	return &Budget{name: name, now: now, random: random, full: perSecond, current: perSecond, since: began, limiter: limiter}
 }
 
 // Wait returns when it is the caller's turn. An error means that it is not, and

@@ -134,7 +134,7 @@ func (w *world) crowd(n int) {
 
 // TestDiesAnywhere kills the process at every single step, restarts it, and
 // wants everything, once. Prefixes make many steps of few kinds: there it takes
-// every eleventh.
+// one in twenty-three.
 func TestDiesAnywhere(t *testing.T) {
 	for name, c := range map[string]struct {
 		shards seeding.Sharding
@@ -144,8 +144,8 @@ func TestDiesAnywhere(t *testing.T) {
 	}{
 		"serial":                    {seeding.ShardsSerial, 25, 0, 1},
 		"serial, cursors too old":   {seeding.ShardsSerial, 25, 2 * time.Hour, 1},
-		"prefixes":                  {seeding.ShardsPrefix, 40, 0, 11},
-		"prefixes, cursors too old": {seeding.ShardsPrefix, 40, 2 * time.Hour, 11},
+		"prefixes":                  {seeding.ShardsPrefix, 40, 0, 23},
+		"prefixes, cursors too old": {seeding.ShardsPrefix, 40, 2 * time.Hour, 23},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, after := range []bool{false, true} {

@@ -105,7 +105,8 @@ const (
 // DefaultConcurrency is how many batches run at a time: one for each prefix.
 const DefaultConcurrency = 16
 
-// Limits of a batch. It ends with the page that reaches one of them.
+// Limits of a batch. It ends with the page that reaches one of them, or with the
+// next, which is on its way by then.
 type Limits struct {
 	Time  time.Duration
 	Lines int
