@@ -21,10 +21,11 @@ type BatchInput struct {
 // BatchOutput says where the shard stands afterwards.
 type BatchOutput struct {
 	Shard   string `json:"shard"`
-	More    bool   `json:"more"`    // there is work for another batch
-	Stopped bool   `json:"stopped"` // the stop switch is set: nothing was done
-	Count   int    `json:"count"`   // lines of the attempt
-	Parts   int    `json:"parts"`   // of the attempt
+	More    bool   `json:"more"`           // there is work for another batch of this execution
+	Lost    bool   `json:"lost,omitempty"` // another execution moved the shard meanwhile: it is left to that one
+	Stopped bool   `json:"stopped"`        // the stop switch is set: nothing was done
+	Count   int    `json:"count"`          // lines of the attempt
+	Parts   int    `json:"parts"`          // of the attempt
 	Attempt int    `json:"attempt"`
 	Failed  string `json:"failed,omitempty"` // why the shard was given up, in a word or for an operator
 }
@@ -47,6 +48,9 @@ const spareTime = 15 * time.Second
 // the end, writes them as a part and moves the checkpoint. Of a shard that is
 // complete it makes the commit. Killed anywhere and called again it goes on from
 // the checkpoint.
+//
+// Two executions that work on one shard do the same work twice, of which one is
+// in vain. So who comes second leaves the shard alone until the next link.
 //
 // An error, of kind fault.Throttled or fault.Unavailable, means that nothing at
 // all was read and that the same call may work later. What no repetition heals
@@ -113,7 +117,7 @@ func (s *Seeding) find(ctx context.Context, run string, generation int, id strin
 }
 
 func (st standing) output() BatchOutput {
-	out := BatchOutput{Shard: st.Shard.ID, More: st.hasWork(), Count: st.Count, Parts: len(st.Parts), Attempt: st.Attempt}
+	out := BatchOutput{Shard: st.Shard.ID, More: st.hasWork() && !st.lost, Lost: st.lost, Count: st.Count, Parts: len(st.Parts), Attempt: st.Attempt}
 	if st.Failure != nil {
 		out.Failed = st.Failure.Reason
 	}
@@ -216,6 +220,7 @@ func (s *Seeding) swap(ctx context.Context, g manifest.Generation, st standing, 
 	tag, err := s.o.Store.SwapCheckpoint(ctx, next, st.tag)
 	if is(err, fault.Conflict) {
 		now, err = s.standing(ctx, g, st.Shard)
+		now.lost = true
 		return now, false, err
 	}
 	return standing{Checkpoint: next, tag: tag}, true, err

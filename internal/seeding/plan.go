@@ -224,6 +224,7 @@ type standing struct {
 	tag                 string // of the checkpoint, empty where nothing was begun
 	commit              *manifest.Commit
 	ref                 manifest.DocumentRef // of the commit
+	lost                bool                 // somebody else moved it meanwhile
 }
 
 // hasWork reports whether a batch has something to do.

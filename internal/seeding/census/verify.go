@@ -38,9 +38,12 @@ func (p Problem) String() string { return p.Object + ": " + p.Why }
 
 // Verify reads every object that the manifest of a closed generation speaks of,
 // and proves digests, counts, that each user is there once, and that nothing
-// sounds like a secret. What it finds is in the report. An error means that it
-// could not look: of kind fault.NotFound where there is no such generation, of
-// kind fault.Conflict where it is not closed.
+// sounds like a secret. What it finds is in the report. Of the generation's
+// opening and the manifest itself, which no digest vouches for, it cannot prove
+// times and estimate.
+//
+// An error means that it could not look: of kind fault.NotFound where there is
+// no such generation, of kind fault.Conflict where it is not closed.
 func Verify(ctx context.Context, store Store, generation int) (Report, error) {
 	v := &verification{store: store, report: Report{Generation: generation}}
 	g, m, err := v.closed(ctx, generation)
