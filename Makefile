@@ -51,6 +51,11 @@ interop: ## components that others wrote: cognito-local, the AWS SDK for JavaScr
 	cd test/interop && npm ci --no-audit --no-fund
 	POOLFERRY_REQUIRE=interop $(GO) test -count=1 ./test/interop/...
 
+.PHONY: fidelity
+fidelity: ## the sandbox's Step Functions against a file of recorded cases: ASL_CASES=FILE
+	@test -f "$(ASL_CASES)" || { echo "make fidelity: ASL_CASES=$(ASL_CASES) is not a file: name one with recorded cases" >&2; exit 1; }
+	@ASL_CASES="$(abspath $(ASL_CASES))" $(GO) test -count=1 -v -run TestFidelity ./test/fidelity
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (a count such as 20000x, or a time such as 1m)
 	@$(GO) list -f '{{.Dir}}' ./... | while read -r dir; do \

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -131,8 +132,9 @@ type createInput struct {
 	LoggingConfiguration *logging `json:"loggingConfiguration"`
 }
 
-// createStateMachine is idempotent: with all the same values it answers as if
-// it had just created the machine.
+// createStateMachine is idempotent: for the same name, definition, type and
+// logging it answers as if it had just created the machine, and leaves the role
+// as it is (Step Functions API reference).
 func (s *Service) createStateMachine(_ context.Context, call *wire.Call, in createInput) (any, error) {
 	kind, err := checkKind(in.Type)
 	if err := errors.Join(err, checkName(in.Name), checkLogging(in.LoggingConfiguration)); err != nil {
@@ -155,7 +157,7 @@ func (s *Service) createStateMachine(_ context.Context, call *wire.Call, in crea
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.machines[m.arn]; old != nil {
-		if old.definition != m.definition || old.kind != m.kind || old.role != m.role {
+		if old.definition != m.definition || old.kind != m.kind || !reflect.DeepEqual(old.logging, m.logging) {
 			return nil, refuse("StateMachineAlreadyExists", "State Machine Already Exists: '%s'", m.arn)
 		}
 		m = old

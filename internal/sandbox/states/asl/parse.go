@@ -1,6 +1,7 @@
 package asl
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,8 +32,9 @@ func Parse(definition []byte, express bool, resources Resources) (*Machine, erro
 	r := &reader{express: express, resources: resources, names: map[string]string{}}
 	v, err := data.Parse(definition)
 	top, isObject := v.(map[string]any)
+	blank := len(bytes.TrimSpace(definition)) == 0 // to AWS's parser that is JSON, though nothing
 	switch {
-	case err != nil:
+	case err != nil && !blank:
 		return nil, &DefinitionError{[]Diagnostic{{Code: InvalidJSON, Message: err.Error()}}}
 	case !isObject:
 		return nil, &DefinitionError{[]Diagnostic{{Code: SchemaFailed, Message: "Definition must be a valid JSON object"}}}

@@ -7,6 +7,7 @@ package history
 
 import (
 	"encoding/json"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,16 +71,10 @@ func (l *Log) Events() []Event {
 	return l.events[:len(l.events):len(l.events)]
 }
 
-// data are the details that hold what flows through the execution.
-var data = []string{"input", "output", "parameters", "cause", "error"}
-
 // withoutData copies details without what flows through the execution.
 func (d Details) withoutData() Details {
-	out := Details{}
-	for name, value := range d {
-		out[name] = value
-	}
-	for _, name := range data[:3] {
+	out := maps.Clone(d)
+	for _, name := range []string{"input", "output", "parameters"} {
 		delete(out, name)
 		delete(out, name+"Details")
 	}

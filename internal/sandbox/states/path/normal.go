@@ -19,7 +19,7 @@ func normal(text string) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			out.WriteString(rest[:end])
+			writeBracket(&out, rest[:end])
 			rest = rest[end:]
 		case strings.HasPrefix(rest, "..["):
 			out.WriteString("..")
@@ -57,6 +57,29 @@ func writeName(out *strings.Builder, name string) error {
 	}
 	out.WriteString("['" + name + "']")
 	return nil
+}
+
+// writeBracket copies a bracket. In the names that Step Functions finds in
+// quotes a backslash stands for itself, unless it is before one of its kind or
+// before the quote; in the library's it always takes the next character.
+func writeBracket(out *strings.Builder, text string) {
+	quote := text[1]
+	if quote != '\'' && quote != '"' {
+		out.WriteString(text)
+		return
+	}
+	for i := 0; i < len(text); i++ {
+		out.WriteByte(text[i])
+		if text[i] != '\\' {
+			continue
+		}
+		if next := text[i+1]; next == '\\' || next == quote { // there is one: the quote is closed
+			i++
+			out.WriteByte(next)
+		} else {
+			out.WriteByte('\\')
+		}
+	}
 }
 
 // closing finds the end of the bracket that a text begins with.

@@ -122,7 +122,7 @@ func (v *visit) mapItems(ctx context.Context) (any, *failure) {
 	if !ok {
 		return nil, v.fail(runtimeError, "Reference path \"%s\" must point to array.", v.state.Items)
 	}
-	limit, wrong := v.amount(v.state.Concurrency, "MaxConcurrency")
+	limit, wrong := v.amount(v.state.Concurrency, "MaxConcurrency", 0)
 	if wrong != nil {
 		return nil, wrong
 	}

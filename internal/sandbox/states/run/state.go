@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"time"
 
@@ -238,9 +237,9 @@ func bare(value any) string {
 	return text(value)
 }
 
-// amount is the value of a number that must not be negative; a path's can be
-// written as a string.
-func (v *visit) amount(q asl.Quantity, field string) (int64, *failure) {
+// amount is the value of a number; what a path finds must not be less than
+// least, and can be written as a string.
+func (v *visit) amount(q asl.Quantity, field string, least int64) (int64, *failure) {
 	if q.Path == nil {
 		return int64(q.Value), nil
 	}
@@ -252,8 +251,8 @@ func (v *visit) amount(q asl.Quantity, field string) (int64, *failure) {
 	switch {
 	case !ok:
 		return 0, v.fail(runtimeError, "The %sPath field refers to value \"%s\" which is not a valid integer: %s", field, bare(value), q.Path)
-	case n < 0:
-		return 0, v.fail(runtimeError, "%s", fmt.Sprintf("The %sPath field refers to value \"%d\" which is negative: %s", field, n, q.Path))
+	case n < least:
+		return 0, v.fail(runtimeError, "The %sPath field refers to value \"%d\" which is less than %d: %s", field, n, least, q.Path)
 	}
 	return n, nil
 }

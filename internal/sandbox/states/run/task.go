@@ -104,11 +104,11 @@ func (v *visit) task(ctx context.Context) (any, *failure) {
 	if f != nil {
 		return nil, f
 	}
-	timeout, f := v.amount(v.state.Timeout, "TimeoutSeconds")
+	timeout, f := v.amount(v.state.Timeout, "TimeoutSeconds", 1)
 	if f != nil {
 		return nil, f
 	}
-	heartbeat, f := v.amount(v.state.Heartbeat, "HeartbeatSeconds")
+	heartbeat, f := v.amount(v.state.Heartbeat, "HeartbeatSeconds", 1)
 	if f != nil {
 		return nil, f
 	}
@@ -125,7 +125,7 @@ func (v *visit) task(ctx context.Context) (any, *failure) {
 	if ctx.Err() != nil {
 		return nil, aborted()
 	}
-	if late := context.Cause(call); late != nil && err != nil {
+	if late := context.Cause(call); late != nil {
 		events.timedOut(&failure{name: late.Error()})
 		return nil, &failure{name: late.Error()}
 	}
