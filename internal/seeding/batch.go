@@ -206,7 +206,7 @@ func (s *Seeding) endBatch(ctx context.Context, g manifest.Generation, st standi
 
 // giveUp records that the shard failed, unless somebody else was first.
 func (s *Seeding) giveUp(ctx context.Context, g manifest.Generation, st standing, kind fault.Kind, reason string) (standing, error) {
-	next, err := st.Checkpoint.Fail(kind, reason, s.o.Now())
+	next, err := st.Fail(kind, reason, s.o.Now())
 	if err != nil {
 		return st, err
 	}

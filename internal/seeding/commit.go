@@ -13,7 +13,7 @@ func (s *Seeding) commit(ctx context.Context, st standing) (standing, error) {
 	if err != nil {
 		return st, err
 	}
-	commit, err := st.Checkpoint.Commit(repeats, s.o.Now())
+	commit, err := st.Commit(repeats, s.o.Now())
 	if err != nil {
 		return st, err
 	}

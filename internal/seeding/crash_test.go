@@ -142,10 +142,10 @@ func TestDiesAnywhere(t *testing.T) {
 		later  time.Duration // of the restart
 		stride int
 	}{
-		"serial":                    {seeding.ShardsSerial, 25, 0, 1},
-		"serial, cursors too old":   {seeding.ShardsSerial, 25, 2 * time.Hour, 1},
-		"prefixes":                  {seeding.ShardsPrefix, 40, 0, 23},
-		"prefixes, cursors too old": {seeding.ShardsPrefix, 40, 2 * time.Hour, 23},
+		"serial":                    {seeding.ShardsSerial, 16, 0, 1},
+		"serial, cursors too old":   {seeding.ShardsSerial, 16, 2 * time.Hour, 1},
+		"prefixes":                  {seeding.ShardsPrefix, 32, 0, 23},
+		"prefixes, cursors too old": {seeding.ShardsPrefix, 32, 2 * time.Hour, 23},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, after := range []bool{false, true} {

@@ -204,9 +204,9 @@ func (s *Seeding) takeUp(ctx context.Context, g manifest.Generation, st standing
 	case whyRefused, whyNotHonoured:
 		return st.Checkpoint, nil // of no use: close gives the generation up
 	case reasonCursor:
-		next, err = st.Checkpoint.Restart(s.o.Now())
+		next, err = st.Restart(s.o.Now())
 	default:
-		next, err = st.Checkpoint.Resume(s.o.Now())
+		next, err = st.Resume(s.o.Now())
 	}
 	if err != nil {
 		return next, err

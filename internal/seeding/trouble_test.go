@@ -211,10 +211,10 @@ func TestWhatWasReadIsWritten(t *testing.T) {
 func TestCursorRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, people(200)...)
-		s, in := w.opened()
+		_, in := w.opened()
 		in.Concurrency = 1
 		w.o.Limits = seeding.Limits{Time: time.Minute, Lines: 60, Bytes: 1 << 20}
-		s = w.seeding()
+		s := w.seeding()
 		for attempt := 1; attempt <= 5; attempt++ {
 			out := w.batch(s, in) // two pages of four
 			if out.Attempt != attempt || out.Count != 120 {

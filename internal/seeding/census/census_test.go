@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 	"testing"
 	"time"
@@ -336,9 +337,11 @@ func TestDiff(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for range Diff(t.Context(), s.run, 1, 2) {
-		break // whoever has seen enough may leave
+	next, leave := iter.Pull2(Diff(t.Context(), s.run, 1, 2))
+	if _, err, more := next(); err != nil || !more {
+		t.Error(err)
 	}
+	leave() // whoever has seen enough may leave
 }
 
 func (s *stage) changes(from, to, most int) (all []Change) {
