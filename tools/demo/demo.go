@@ -48,6 +48,10 @@ type Talk interface {
 	Progress(what string, total int) (tick, done func())
 }
 
+// waitsFaster shortens the pauses before a state machine's retries: nobody learns
+// anything from waiting for them.
+const waitsFaster = 20
+
 // Concurrent clients. With latency most of them wait.
 const (
 	clients    = 16
@@ -94,7 +98,7 @@ func begin(ctx context.Context, o Options) (*demo, error) {
 	d.functionLog = &record{also: d.audit}
 	var err error
 	d.world, err = rehearsal.New(ctx, rehearsal.Options{
-		Users: o.Users, Seed: o.Seed, Shape: o.Shape, Latency: o.Latency, Faults: o.Faults, Now: o.Now,
+		Users: o.Users, Seed: o.Seed, Shape: o.Shape, Latency: o.Latency, Faults: o.Faults, Now: o.Now, Speed: waitsFaster,
 		FunctionLog: d.functionLog, RequestLog: d.requestLog,
 		// Answers are searched as they go by: there are too many to keep.
 		Tap: func(operation string, body []byte) { d.leaks.add(d.canaries.Data("answers of "+operation, body)) },
@@ -116,6 +120,10 @@ func begin(ctx context.Context, o Options) (*demo, error) {
 func (d *demo) run(talk Talk) (Result, error) {
 	talk.Say("Source pool %s in %s with %d users, empty target pool %s in %s.", d.world.Source.PoolID, d.world.Source.Region,
 		len(d.world.People), d.world.Target.PoolID, d.world.Target.Region)
+	staged, err := d.seed(talk)
+	if err != nil {
+		return Result{}, err
+	}
 	visits := d.firstVisits(talk)
 	d.strangers()
 	d.laterVisits(visits, talk)
@@ -124,6 +132,7 @@ func (d *demo) run(talk Talk) (Result, error) {
 		return Result{}, err
 	}
 	result := d.tally.result()
+	result.Seeding = staged
 	result.Users.Source, result.Users.Target = d.world.Count()
 
 	talk.Say("Searching logs, answers and stored users for %d passwords.", 3*len(d.world.People))

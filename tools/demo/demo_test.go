@@ -55,6 +55,9 @@ func TestEverybodyArrivesOrIsRefusedForAReason(t *testing.T) {
 					t.Errorf("nobody was refused by %s", outcome)
 				}
 			}
+			if r.Seeding == nil || r.Seeding.Profiles != 100 || r.Seeding.Executions < 1 || r.Seeding.Parts < 1 {
+				t.Errorf("seeding %+v", r.Seeding)
+			}
 			checkFiles(t, out, r)
 		})
 	}
@@ -73,7 +76,7 @@ func checkFiles(t *testing.T, out string, r Result) {
 			t.Errorf("%s is empty (%v)", f.Name(), err)
 		}
 	}
-	want := []string{"function.log", "poolferry.yaml", "requests.log", "result.json", "users-source.jsonl", "users-target.jsonl"}
+	want := []string{"function.log", "poolferry.yaml", "requests.log", "result.json", "s3", "users-source.jsonl", "users-target.jsonl"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
@@ -89,11 +92,13 @@ func checkFiles(t *testing.T, out string, r Result) {
 
 // TestJSONContract holds the members of the object of demo --json.
 func TestJSONContract(t *testing.T) {
-	data, err := json.Marshal(Result{Version: 1, SignIns: SignIns{RefusedBy: map[string]int{}}, Surprises: []string{"x"}, Returned: 1})
+	data, err := json.Marshal(Result{
+		Version: 1, Seeding: &Seeding{Executions: 1, Profiles: 2, Parts: 3}, SignIns: SignIns{RefusedBy: map[string]int{}}, Surprises: []string{"x"}, Returned: 1,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"version":1,"users":{"source":0,"target":0},"sign_ins":{"attempted":0,"migrated":0,"refused":0,"refused_by":{},"errors":0,"p50_ms":0,"p95_ms":0,"p99_ms":0},"secrets_found":0}`
+	want := `{"version":1,"users":{"source":0,"target":0},"seeding":{"executions":1,"profiles":2,"parts":3},"sign_ins":{"attempted":0,"migrated":0,"refused":0,"refused_by":{},"errors":0,"p50_ms":0,"p95_ms":0,"p99_ms":0},"secrets_found":0}`
 	if diff := cmp.Diff(want, string(data)); diff != "" {
 		t.Error(diff)
 	}
@@ -111,6 +116,21 @@ func TestFaultsAreCountedNotErrors(t *testing.T) {
 	}
 	if r.SignIns.RefusedBy["Throttled"] == 0 || r.SignIns.RefusedBy["Unavailable"] == 0 {
 		t.Errorf("refused by %v, want some Throttled and Unavailable", r.SignIns.RefusedBy)
+	}
+}
+
+// TestSeedingIsWholeWhateverHappens: executions twice, functions that die before
+// and after their work, a bucket and a source that fail.
+func TestSeedingIsWholeWhateverHappens(t *testing.T) {
+	t.Parallel()
+	const faults = "states=duplicate:100%,source.ListUsers=throttle:5%,source.ListUsers=error:5%,s3.PutObject=error:10%,s3.GetObject=error:5%," +
+		"lambda.seed-batch=crash:10%,lambda.close-seeding=crash:10%,lambda.plan-seeding=crash:10%"
+	r, err := Run(t.Context(), Options{Users: 150, Seed: 6, Faults: faults, Now: time.Now}, quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.OK() || r.Seeding == nil || r.Seeding.Profiles != 150 {
+		t.Errorf("seeding %+v, surprises %q, finds %v", r.Seeding, r.Surprises, r.Finds)
 	}
 }
 

@@ -37,6 +37,10 @@ func (r Result) WriteText(w io.Writer) error {
 	t.AppendRow(table.Row{"users in the source pool", r.Users.Source, ""})
 	t.AppendRow(table.Row{"users in the target pool", r.Users.Target, ""})
 	t.AppendSeparator()
+	if r.Seeding != nil {
+		t.AppendRow(table.Row{"profiles staged on S3", r.Seeding.Profiles, fmt.Sprintf("%d parts, %d executions", r.Seeding.Parts, r.Seeding.Executions)})
+		t.AppendSeparator()
+	}
 	t.AppendRow(table.Row{"attempts of people still to move", s.Attempted, "sign-ins and forgotten passwords"})
 	t.AppendRow(table.Row{"  moved", s.Migrated, "password kept, or chosen anew with a code"})
 	t.AppendRow(table.Row{"  refused", s.Refused, ""})

@@ -48,6 +48,9 @@ mapping:
     - default: {to: locale, value: en-GB}
     - lower: email
 mfa_policy: verify
+# Nobody else lists the users of this source pool.
+pace:
+  user_list: 30
 audit:
   name_key: env:{{.NameKey}}
 staging:

@@ -31,6 +31,7 @@ import (
 	"poolferry/internal/sandbox/knobs"
 	"poolferry/internal/sandbox/lambda"
 	"poolferry/internal/sandbox/s3"
+	"poolferry/internal/sandbox/states"
 	"poolferry/internal/userpool"
 )
 
@@ -42,10 +43,11 @@ type Options struct {
 	Latency knobs.Latency
 	Faults  string // as knobs.ParseFaults reads it
 	Quotas  bool
-	Addr    string // loopback address; empty means a free port
+	Speed   float64 // how many seconds of a state machine's waits pass in one; 0 means 1
+	Addr    string  // loopback address; empty means a free port
 	Now     func() time.Time
 
-	FunctionLog io.Writer // what the functions write; nil discards
+	FunctionLog io.Writer // what functions and state machines log; nil discards
 	RequestLog  io.Writer // a line of JSON per call; nil discards
 	// Tap is shown every answer, with the name of its operation. It is called
 	// concurrently. World.Endpoint is then not at Addr.
@@ -71,6 +73,7 @@ type World struct {
 	Sandbox  *sandbox.Sandbox
 	Cognito  *cognitoidp.Service
 	S3       *s3.Service
+	States   *states.Service
 	Source   Site
 	Target   Site
 	People   []crowd.Person
@@ -120,6 +123,10 @@ func New(ctx context.Context, o Options) (*World, error) {
 		Endpoint: func() string { return w.Endpoint },
 	})
 	w.S3 = s3.New(o.Now)
+	w.States = states.New(states.Options{
+		Now: o.Now, Roles: w.Sandbox.IAM, Lambda: w.Sandbox.Lambda, Speed: o.Speed, Logs: o.FunctionLog,
+		Inject: func() knobs.Injection { return w.Sandbox.Inject("states") },
+	})
 	if err := w.build(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("build the rehearsal: %w", err), w.Close())
 	}
@@ -130,6 +137,7 @@ func (w *World) build(ctx context.Context) error {
 	steps := []func() error{
 		func() error { return w.Sandbox.Register(w.Cognito) },
 		func() error { return w.Sandbox.Register(w.S3) },
+		func() error { return w.Sandbox.Register(w.States) },
 		func() error { return w.Sandbox.AddAccount(w.Source.Label, w.Source.Account) },
 		func() error { return w.Sandbox.AddAccount(w.Target.Label, w.Target.Account) },
 		w.createPools,
@@ -137,6 +145,7 @@ func (w *World) build(ctx context.Context) error {
 		w.configure,
 		w.createBucket,
 		w.addFunctions,
+		func() error { return w.addMachines(ctx) },
 		w.listen,
 		func() error { return w.settle(ctx) },
 	}
