@@ -56,6 +56,11 @@ fidelity: ## the sandbox's Step Functions against a file of recorded cases: ASL_
 	@test -f "$(ASL_CASES)" || { echo "make fidelity: ASL_CASES=$(ASL_CASES) is not a file: name one with recorded cases" >&2; exit 1; }
 	@ASL_CASES="$(abspath $(ASL_CASES))" $(GO) test -count=1 -v -run TestFidelity ./test/fidelity
 
+.PHONY: fidelity
+fidelity: ## what AWS answered, against the sandbox's Step Functions: make fidelity ASL_CASES=FILE
+	@test -f "$(ASL_CASES)" || { echo "make fidelity: set ASL_CASES to a file of recorded cases; see test/fidelity" >&2; exit 1; }
+	ASL_CASES=$(abspath $(ASL_CASES)) $(GO) test -count=1 -v ./test/fidelity
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (a count such as 20000x, or a time such as 1m)
 	@$(GO) list -f '{{.Dir}}' ./... | while read -r dir; do \
