@@ -48,18 +48,13 @@ bench: ## the numbers of docs/numbers.md, measured here and now
 .PHONY: interop
 interop: ## components that others wrote: cognito-local, the AWS SDK for JavaScript (needs Node.js and npm)
 	@command -v npm >/dev/null || { echo "make interop: npm is missing: install Node.js 20 or newer" >&2; exit 1; }
-	cd test/interop && npm ci --no-audit --no-fund
+	cd test/interop && npm ci --ignore-scripts --no-audit --no-fund
 	POOLFERRY_REQUIRE=interop $(GO) test -count=1 ./test/interop/...
 
 .PHONY: fidelity
 fidelity: ## the sandbox's Step Functions against a file of recorded cases: ASL_CASES=FILE
 	@test -f "$(ASL_CASES)" || { echo "make fidelity: ASL_CASES=$(ASL_CASES) is not a file: name one with recorded cases" >&2; exit 1; }
 	@ASL_CASES="$(abspath $(ASL_CASES))" $(GO) test -count=1 -v -run TestFidelity ./test/fidelity
-
-.PHONY: fidelity
-fidelity: ## what AWS answered, against the sandbox's Step Functions: make fidelity ASL_CASES=FILE
-	@test -f "$(ASL_CASES)" || { echo "make fidelity: set ASL_CASES to a file of recorded cases; see test/fidelity" >&2; exit 1; }
-	ASL_CASES=$(abspath $(ASL_CASES)) $(GO) test -count=1 -v ./test/fidelity
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (a count such as 20000x, or a time such as 1m)

@@ -20,6 +20,7 @@ func newSandbox(io streams) *cobra.Command {
 		asJSON  bool
 		file    string
 		replace bool
+		folder  string
 	)
 	cmd := &cobra.Command{
 		Use:   "sandbox",
@@ -44,9 +45,13 @@ Its passwords, keys and users are made up; none is worth anything elsewhere.` + 
 			if err := mayWrite(file, replace); err != nil {
 				return err
 			}
+			binaries, err := builtFunctions(folder)
+			if err != nil {
+				return err
+			}
 			w, err := rehearsal.New(cmd.Context(), rehearsal.Options{
 				Users: world.users, Seed: world.seed, Shape: crowd.Shape(world.shape), Latency: latency,
-				Faults: world.faults, Quotas: quotas, Addr: addr, Now: time.Now,
+				Faults: world.faults, Quotas: quotas, Addr: addr, Now: time.Now, Binaries: binaries,
 			})
 			if err != nil {
 				return world.refused(cmd, err)
@@ -76,8 +81,21 @@ Its passwords, keys and users are made up; none is worth anything elsewhere.` + 
 	cmd.Flags().BoolVar(&quotas, "quotas", false, "enforce the request rates of AWS")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object to stdout, then serve")
 	cmd.Flags().StringVar(&file, "config", "", "write the poolferry.yaml of this migration to `FILE`")
+	cmd.Flags().StringVar(&folder, "functions", "", "run the functions that make build left in `DIR`, as processes of their own (Linux)")
 	cmd.Flags().BoolVar(&replace, "force", false, "let --config replace a file")
 	return cmd
+}
+
+// builtFunctions are those in a folder; without one, functions run in process.
+func builtFunctions(folder string) (map[string]string, error) {
+	if folder == "" {
+		return nil, nil
+	}
+	binaries, err := rehearsal.Binaries(folder)
+	if err != nil {
+		return nil, &usageError{text: "--functions: " + err.Error(), next: "Build them with make build, and name the folder dist."}
+	}
+	return binaries, nil
 }
 
 // mayWrite refuses to replace a file that may be somebody's work.

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -40,6 +43,20 @@ var deployments = []deployment{
 	{planSeeding, infra.Seeding, time.Minute, lambdas.PlanSeeding},
 	{seedBatch, infra.Seeding, 70 * time.Second, lambdas.SeedBatch},
 	{closeSeeding, infra.Seeding, 2 * time.Minute, lambdas.CloseSeeding},
+}
+
+// Binaries finds the built functions in a folder as make build leaves them,
+// FOLDER/NAME-ARCH/bootstrap. The error names the one that is missing.
+func Binaries(folder string) (map[string]string, error) {
+	paths := make(map[string]string)
+	for _, d := range deployments {
+		path := filepath.Join(folder, d.name+"-"+runtime.GOARCH, "bootstrap")
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("function %s: %w", d.name, err)
+		}
+		paths[d.name] = path
+	}
+	return paths, nil
 }
 
 // addFunctions adds the functions, and attaches the migration trigger to the
