@@ -20,11 +20,13 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// How a budget reacts. A rate that was halved n times is back after at most
-// recovery; the least rate keeps a caller alive under a quota that others use
-// up.
+// How a budget reacts. A rate that was halved, however often, is back after at
+// most recovery: soon enough that a stray refusal costs little, and slowly
+// enough that callers who want far more than there is are mostly granted what
+// they ask for. The least rate keeps a caller alive under a quota that others
+// use up.
 const (
-	recovery    = 60 * time.Second
+	recovery    = 30 * time.Second
 	leastRate   = 0.1 // requests per second
 	firstPause  = 250 * time.Millisecond
 	longestWait = 8 * time.Second

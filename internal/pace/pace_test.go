@@ -85,7 +85,7 @@ func TestThrottledHalvesAndRecovers(t *testing.T) {
 			t.Errorf("a turn came after %s of a hold-off of %s", took, firstPause)
 		}
 		before := b.Rate()
-		time.Sleep(15 * time.Second) // a quarter of the recovery: two more
+		time.Sleep(7500 * time.Millisecond) // a quarter of the recovery: two more
 		if got := b.Rate() - before; got < 1.99 || got > 2.01 {
 			t.Errorf("the rate grew by %g, want 2", got)
 		}
