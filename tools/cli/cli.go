@@ -77,7 +77,7 @@ be rehearsed first on a local AWS, without an account.` + exitStatus(nil, allCod
 	root.SetErr(io.err)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newDemo(io), newSandbox(io), newExplain(io), newSeed(io))
+	root.AddCommand(newDemo(io), newSandbox(io), newExplain(io), newSeed(io), newManifest(io))
 	return root
 }
 

@@ -98,12 +98,29 @@ func (r run) command(words string) string {
 	return "'poolferry " + words + "'"
 }
 
-// missing turns the absence of a plan, or of a generation, into its exit code.
-func (r run) missing(err error) error {
+// adviceError is an error with the next step.
+type adviceError struct {
+	error
+	next string
+}
+
+func (e *adviceError) Error() string { return e.error.Error() + "\n" + e.next }
+
+func (e *adviceError) Unwrap() error { return e.error }
+
+// missing turns the absence of a plan into its exit code, and of a generation,
+// where one was asked for.
+func (r run) missing(err error, generation int) error {
 	if err == nil || fault.KindOf(err) != fault.NotFound {
 		return err
 	}
-	return &exitError{code: ExitNoRun, cause: fmt.Errorf("run %s: %w\nBegin it with %s, or name another configuration with --config FILE.", r.Run, err, r.command("seed start"))} //nolint:staticcheck // the next step is a sentence
+	text := fmt.Errorf("run %s has no plan in bucket %s: it was never seeded", r.Run, r.Staging.Bucket)
+	next := fmt.Sprintf("Begin with %s, or name another configuration with --config FILE.", r.command("seed start"))
+	if generation > 0 {
+		text = fmt.Errorf("run %s has no generation %d in bucket %s", r.Run, generation, r.Staging.Bucket)
+		next = fmt.Sprintf("See %s for what there is.", r.command("manifest inspect"))
+	}
+	return &exitError{code: ExitNoRun, cause: &adviceError{text, next}}
 }
 
 // advice is what an operator can do next, empty for nothing.

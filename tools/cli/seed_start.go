@@ -108,7 +108,10 @@ func (r run) start(ctx context.Context, io streams, s *seeding.Seeding, another 
 			status.Generation, r.Run, r.command("seed start --generation new"))
 		return started{Version: 1, Run: r.Run, Generation: status.Generation, Done: true}, nil
 	case another && !status.Done:
-		return started{}, fmt.Errorf("generation %d of run %s is not closed, so no new one can be opened\nFinish it with %s", status.Generation, r.Run, r.command("seed start"))
+		return started{}, &adviceError{
+			fmt.Errorf("generation %d of run %s is not closed, so no new one can be opened", status.Generation, r.Run),
+			fmt.Sprintf("Finish it with %s.", r.command("seed start")),
+		}
 	case another:
 		preview = staging.Next(status, pace)
 		input.Generation = preview.Generation
@@ -145,7 +148,8 @@ func (r run) execute(ctx context.Context, s *seeding.Seeding, input seeding.Plan
 	}
 	execution, err := workflows.Start(ctx, statemachines.Preseed, input)
 	if fault.KindOf(err) == fault.NotFound {
-		return "", fmt.Errorf("%w\nThe state machine %s is not deployed in %s: apply infra/ for run %s first", err, workflow.Name(r.Run, statemachines.Preseed), r.Target.Region, r.Run)
+		return "", &adviceError{err, fmt.Sprintf("The state machine %s is not deployed in %s: apply infra/ for run %s first.",
+			workflow.Name(r.Run, statemachines.Preseed), r.Target.Region, r.Run)}
 	}
 	return execution, err
 }

@@ -3,10 +3,12 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"poolferry/internal/fault"
 	"poolferry/internal/seeding"
 	"poolferry/tools/staging"
 	"poolferry/tools/staging/screen"
@@ -39,9 +41,14 @@ from the manifest, so it is true whatever became of the executions.` + exitStatu
 			if err != nil {
 				return err
 			}
-			status, err := s.Status(cmd.Context(), generation)
+			status, err := s.Status(cmd.Context(), 0)
 			if err != nil {
-				return r.missing(err)
+				return r.missing(err, 0)
+			}
+			if generation > 0 {
+				if status, err = s.Status(cmd.Context(), generation); err != nil {
+					return r.missing(err, generation)
+				}
 			}
 			p, now := staging.NewProgress(status), time.Now()
 			if asJSON {
@@ -152,8 +159,11 @@ func (r run) watch(ctx context.Context, io streams, asJSON bool, w staging.Watch
 		talk.Say("poolferry: interrupted. The seeding goes on without this command; %s watches it again.", r.command("seed watch"))
 		return &exitError{code: ExitInterrupted}
 	}
+	if fault.KindOf(err) == fault.NotFound {
+		return &exitError{code: ExitNoRun, cause: &adviceError{err, fmt.Sprintf("See %s, and start it with %s.", r.command("seed status"), r.command("seed start"))}}
+	}
 	if err != nil {
-		return r.missing(err)
+		return err
 	}
 	talk.Say("%s", r.advice(p))
 	return standingError(p.Standing)

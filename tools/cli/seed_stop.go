@@ -37,7 +37,7 @@ Nothing that is staged is lost: seed start goes on from the checkpoints.` + exit
 			talk := newTalk(io.err)
 			status, err := s.Status(cmd.Context(), 0)
 			if err != nil {
-				return r.missing(err)
+				return r.missing(err, 0)
 			}
 			p := staging.NewProgress(status)
 			switch p.Standing {

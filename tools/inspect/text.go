@@ -1,0 +1,126 @@
+package inspect
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"poolferry/internal/manifest"
+)
+
+// WriteText writes the inspection for a person.
+func (i Inspection) WriteText(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "run %s\n", i.Run)
+	row(&b, "from", "%s in %s", i.Plan.Source.ID, i.Plan.Source.Region)
+	row(&b, "for", "%s in %s", i.Plan.Target.ID, i.Plan.Target.Region)
+	row(&b, "planned", "%s by %s, for about %d users", when(i.Plan.Created), i.Plan.CreatedBy, i.Plan.Estimate)
+	row(&b, "mapping", "SHA-256 %s", i.Plan.MappingSHA256)
+	t := newTable("generation", "opened", "closed", "users", "groups", "memberships", "shards not by plan")
+	for _, g := range i.Generations {
+		t.AppendRow(table.Row{g.Generation, when(g.Opened), when(g.Closed), closed(g, g.Profiles), g.Groups, closed(g, g.Members), g.Why})
+	}
+	b.WriteString(t.Render() + "\n")
+	for _, g := range i.Generations {
+		if len(g.Shards) > 0 {
+			fmt.Fprintf(&b, "\ngeneration %d\n", g.Generation)
+			writeShards(&b, g.Shards)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func writeShards(b *strings.Builder, shards []Shard) {
+	t := newTable("shard", "state", "lines", "bytes", "part", "sha-256")
+	for _, s := range shards {
+		state := string(s.State)
+		if s.Commit != nil {
+			state = "committed"
+		}
+		if len(s.Parts) == 0 {
+			t.AppendRow(table.Row{s.ID, state, 0, 0, "-", "-"})
+		}
+		for _, p := range s.Parts {
+			t.AppendRow(table.Row{s.ID, state, p.Count, p.Bytes, p.Key, short(p.SHA256)})
+		}
+	}
+	b.WriteString(t.Render() + "\n")
+}
+
+// WriteText writes the profile for a person.
+func (p Profile) WriteText(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", printable(p.Username))
+	row(&b, "sub", "%s", printable(string(p.Sub)))
+	enabled := "enabled"
+	if !p.Enabled {
+		enabled = "disabled"
+	}
+	row(&b, "status", "%s, %s", p.Status, enabled)
+	row(&b, "MFA", "%s", listed(p.MFA))
+	row(&b, "groups", "%s", listed(p.Groups))
+	row(&b, "created", "%s, modified %s", when(p.Created), when(p.Modified))
+	row(&b, "staged in", "generation %d, %s", p.Generation, p.Part)
+	t := newTable("attribute", "value")
+	for _, name := range slices.Sorted(maps.Keys(p.Attributes)) {
+		t.AppendRow(table.Row{printable(name), printable(p.Attributes[name])})
+	}
+	b.WriteString(t.Render() + "\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func newTable(header ...any) table.Writer {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(header)
+	return t
+}
+
+func row(b *strings.Builder, what, format string, args ...any) {
+	fmt.Fprintf(b, "  %-12s %s\n", what, fmt.Sprintf(format, args...))
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func closed(g Generation, n int) string {
+	if g.Closed.IsZero() {
+		return "-"
+	}
+	return strconv.Itoa(n)
+}
+
+func short(d manifest.Digest) string { return fmt.Sprintf("%.12s…", d) }
+
+func listed(words []string) string {
+	if len(words) == 0 {
+		return "-"
+	}
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = printable(word)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// printable escapes what would disturb a terminal: an attribute is text that a
+// stranger has chosen.
+func printable(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return text
+}
