@@ -185,8 +185,7 @@ func (s *Service) listExecutions(_ context.Context, call *wire.Call, in listExec
 		}
 		return strings.Compare(a.arn, b.arn)
 	})
-	all := []any{}
-	for _, e := range found {
+	return page("executions", found, func(e *execution) any {
 		one := map[string]any{
 			"executionArn": e.arn, "stateMachineArn": m.arn, "name": e.name,
 			"status": e.outcome.Status, "startDate": history.Seconds(e.started), "redriveCount": 0,
@@ -194,9 +193,8 @@ func (s *Service) listExecutions(_ context.Context, call *wire.Call, in listExec
 		if e.outcome.Status != run.Running {
 			one["stopDate"] = history.Seconds(e.ended)
 		}
-		all = append(all, one)
-	}
-	return page("executions", all, in.MaxResults, in.NextToken)
+		return one
+	}, in.MaxResults, in.NextToken)
 }
 
 type historyInput struct {
@@ -216,19 +214,16 @@ func (s *Service) getExecutionHistory(_ context.Context, call *wire.Call, in his
 	s.mu.Lock()
 	events := e.history.Events()
 	s.mu.Unlock()
-	all := make([]any, len(events))
-	for i, event := range events {
-		all[i] = event.Wire(include)
-	}
 	if in.ReverseOrder {
-		slices.Reverse(all)
+		events = slices.Clone(events)
+		slices.Reverse(events)
 	}
-	return page("events", all, in.MaxResults, in.NextToken)
+	return page("events", events, func(e history.Event) any { return e.Wire(include) }, in.MaxResults, in.NextToken)
 }
 
 // page cuts a list into pages of up to 1000, 100 where nothing else is said.
 // The token is the place where the next page begins.
-func page(name string, all []any, size int, token string) (any, error) {
+func page[T any](name string, all []T, show func(T) any, size int, token string) (any, error) {
 	start := 0
 	if token != "" {
 		n, err := strconv.Atoi(token)
@@ -244,7 +239,11 @@ func page(name string, all []any, size int, token string) (any, error) {
 		return nil, refuse("ValidationException", "1 validation error detected: Value '%d' at 'maxResults' failed to satisfy constraint: Member must have value between 0 and 1000", size)
 	}
 	end := min(start+size, len(all))
-	out := map[string]any{name: all[start:end]}
+	shown := []any{}
+	for _, one := range all[start:end] {
+		shown = append(shown, show(one))
+	}
+	out := map[string]any{name: shown}
 	if end < len(all) {
 		out["nextToken"] = strconv.Itoa(end)
 	}

@@ -44,6 +44,7 @@ type world struct {
 	client  *sfn.Client
 	role    string
 	logs    *logs
+	pages   int32 // size of the pages of histories
 }
 
 type logs struct {
@@ -77,12 +78,15 @@ func (d direct) Do(r *http.Request) (*http.Response, error) {
 // bubble runs a test in a world with virtual time.
 func bubble(t *testing.T, o sandbox.Options, test func(w *world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { test(newWorld(t, o, everything)) })
+	synctest.Test(t, func(t *testing.T) {
+		test(newWorld(t, o, everything))
+		time.Sleep(16 * time.Minute) // functions are not stopped with their callers: let them time out
+	})
 }
 
 func newWorld(t *testing.T, o sandbox.Options, rolePolicy []byte) *world {
 	t.Helper()
-	w := &world{t: t, logs: &logs{}}
+	w := &world{t: t, logs: &logs{}, pages: 1000}
 	w.sandbox = sandbox.New(o)
 	w.states = states.New(states.Options{
 		Now: time.Now, Roles: w.sandbox.IAM, Lambda: w.sandbox.Lambda, Logs: w.logs,
@@ -152,7 +156,7 @@ func (w *world) describe(arn string) *sfn.DescribeExecutionOutput {
 func (w *world) events(arn string) []string {
 	w.t.Helper()
 	var out []string
-	pages := sfn.NewGetExecutionHistoryPaginator(w.client, &sfn.GetExecutionHistoryInput{ExecutionArn: &arn, MaxResults: 7})
+	pages := sfn.NewGetExecutionHistoryPaginator(w.client, &sfn.GetExecutionHistoryInput{ExecutionArn: &arn, MaxResults: w.pages})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(w.t.Context())
 		w.must(err)

@@ -271,13 +271,15 @@ func (s *Service) listStateMachines(_ context.Context, call *wire.Call, in listI
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := []any{}
+	var own []*machine
 	for _, arn := range slices.Sorted(maps.Keys(s.machines)) {
 		if m := s.machines[arn]; m.account == call.Account && m.region == call.Region {
-			all = append(all, map[string]any{"stateMachineArn": arn, "name": m.name, "type": m.kind, "creationDate": history.Seconds(m.created)})
+			own = append(own, m)
 		}
 	}
-	return page("stateMachines", all, in.MaxResults, in.NextToken)
+	return page("stateMachines", own, func(m *machine) any {
+		return map[string]any{"stateMachineArn": m.arn, "name": m.name, "type": m.kind, "creationDate": history.Seconds(m.created)}
+	}, in.MaxResults, in.NextToken)
 }
 
 // authorized checks that the caller may and finds the machine.

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/ohler55/ojg/jp"
@@ -32,6 +33,7 @@ type Path struct {
 	expr     jp.Expr
 	definite bool
 	filters  bool
+	chooses  bool // names the order of what it finds
 }
 
 // Root is the path $.
@@ -80,7 +82,9 @@ func Parse(text string) (p Path, err error) {
 		case jp.Root, jp.Child, jp.Nth, jp.Bracket:
 		case *jp.Filter:
 			p.filters, p.definite = true, false
-		case jp.Wildcard, jp.Descent, jp.Union, jp.Slice:
+		case jp.Union, jp.Slice:
+			p.chooses, p.definite = true, false
+		case jp.Wildcard, jp.Descent:
 			p.definite = false
 		default:
 			return Path{}, fmt.Errorf("path %q: %T is not supported", p.text, fragment)
@@ -148,14 +152,37 @@ func (p Path) list(root any) []any {
 	if p.filters {
 		searched = plain(root)
 	}
+	places := p.expr.Locate(searched, 0)
+	if !p.chooses {
+		slices.SortFunc(places, inDocument)
+	}
 	out := []any{}
-	for _, where := range p.expr.Locate(searched, 0) {
+	for _, where := range places {
 		if len(where) == 0 || where[0] != jp.Root('$') {
 			where = append(jp.Expr{jp.Root('$')}, where...)
 		}
 		out = append(out, where.Get(root)...)
 	}
 	return out
+}
+
+// inDocument orders places as a reader meets them, the members of objects by
+// name: the library goes through objects in random order and through what
+// filters find backwards.
+func inDocument(a, b jp.Expr) int {
+	return slices.CompareFunc(a, b, func(x, y jp.Frag) int {
+		switch x := x.(type) {
+		case jp.Child:
+			if y, ok := y.(jp.Child); ok {
+				return strings.Compare(string(x), string(y))
+			}
+		case jp.Nth:
+			if y, ok := y.(jp.Nth); ok {
+				return int(x) - int(y)
+			}
+		}
+		return 0
+	})
 }
 
 // plain copies a value with numbers as int64 and float64.
