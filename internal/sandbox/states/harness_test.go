@@ -84,14 +84,18 @@ func bubble(t *testing.T, o sandbox.Options, test func(w *world)) {
 	})
 }
 
-func newWorld(t *testing.T, o sandbox.Options, rolePolicy []byte) *world {
+func newWorld(t *testing.T, o sandbox.Options, rolePolicy []byte, changes ...func(*states.Options)) *world {
 	t.Helper()
 	w := &world{t: t, logs: &logs{}, pages: 1000}
 	w.sandbox = sandbox.New(o)
-	w.states = states.New(states.Options{
+	options := states.Options{
 		Now: time.Now, Roles: w.sandbox.IAM, Lambda: w.sandbox.Lambda, Logs: w.logs,
 		Inject: func() knobs.Injection { return w.sandbox.Inject("states") },
-	})
+	}
+	for _, change := range changes {
+		change(&options)
+	}
+	w.states = states.New(options)
 	w.must(w.sandbox.Register(w.states))
 	w.must(w.sandbox.AddAccount("target", account))
 	var err error
@@ -185,4 +189,11 @@ func code(t *testing.T, err error) (name, message string) {
 		t.Fatalf("no API error: %v", err)
 	}
 	return failure.ErrorCode(), failure.ErrorMessage()
+}
+
+func contains(t *testing.T, text, part string) {
+	t.Helper()
+	if !strings.Contains(text, part) {
+		t.Errorf("%q is not in %s", part, text)
+	}
 }
