@@ -89,6 +89,18 @@ func (b *Budget) Rate() float64 {
 	return b.current
 }
 
+// Refit changes the requests per second of an untroubled budget. What is left of
+// a throttling stays in proportion.
+func (b *Budget) Refit(perSecond float64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	b.recover(now)
+	b.current *= perSecond / b.full
+	b.full = perSecond
+	b.limiter.SetLimitAt(now, rate.Limit(b.current))
+}
+
 // Answered says that a request was answered.
 func (b *Budget) Answered() {
 	b.mu.Lock()

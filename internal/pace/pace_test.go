@@ -240,3 +240,19 @@ func TestSharesAQuota(t *testing.T) {
 		}
 	})
 }
+
+func TestRefit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New("user_list", 10, time.Now, longest)
+		turns(t, b, 11)
+		b.Refit(30)
+		if took := turns(t, b, 30).Round(time.Millisecond); took != time.Second {
+			t.Errorf("30 turns after the budget grew to 30/s took %s, want 1s", took)
+		}
+		b.Throttled()
+		b.Refit(10)
+		if got := b.Rate(); got < 4.99 || got > 5.01 {
+			t.Errorf("a halved budget that shrinks to 10/s allows %g/s, want half of it", got)
+		}
+	})
+}

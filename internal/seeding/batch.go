@@ -135,7 +135,7 @@ func (s *Seeding) advance(ctx context.Context, g manifest.Generation, st standin
 	if end, ok := ctx.Deadline(); ok {
 		limits.Time = min(limits.Time, time.Until(end)-spareTime)
 	}
-	b := &batch{seeding: s, generation: g, start: st.Checkpoint, limits: limits, patience: s.patience("user_list", share, limits.Time)}
+	b := &batch{seeding: s, generation: g, start: st.Checkpoint, limits: limits, concurrency: concurrency, shared: began, patience: s.patience("user_list", share, limits.Time)}
 	err = b.read(ctx)
 	record := BatchRecord{At: began, Shard: st.Shard.ID, Pages: b.pages, Throttled: b.patience.throttled}
 	defer func() {
@@ -160,6 +160,10 @@ func (s *Seeding) advance(ctx context.Context, g manifest.Generation, st standin
 	}
 	return moved, nil
 }
+
+// shareEvery is how often a batch asks how many others there are. When a shard is
+// done, what it had of the pace goes to the others.
+const shareEvery = 3 * time.Second
 
 // share is the part of the pace that belongs to one batch: that of the shards
 // which are read now.

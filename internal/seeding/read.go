@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,6 +22,9 @@ type batch struct {
 	start      manifest.Checkpoint
 	limits     Limits
 	patience   *patience
+
+	concurrency int
+	shared      time.Time // when the share of the pace was right
 
 	// What was read.
 	pages int
@@ -82,6 +86,7 @@ func (b *batch) fetch(ctx context.Context, from source, pages chan<- page) error
 		if p.next == cursor && cursor != "" {
 			return &refusal{reasonStuck}
 		}
+		b.fitShare(ctx)
 		select {
 		case pages <- p:
 		case <-ctx.Done():
@@ -91,6 +96,19 @@ func (b *batch) fetch(ctx context.Context, from source, pages chan<- page) error
 		if cursor == "" || b.full.Load() || !b.seeding.o.Now().Before(b.patience.until) {
 			return nil
 		}
+	}
+}
+
+// fitShare asks anew for the share of the pace, now and then. An answer that
+// does not come leaves it as it is.
+func (b *batch) fitShare(ctx context.Context) {
+	now := b.seeding.o.Now()
+	if now.Sub(b.shared) < shareEvery {
+		return
+	}
+	b.shared = now
+	if share, err := b.seeding.share(ctx, b.generation, b.concurrency); err == nil {
+		b.patience.budget.Refit(share)
 	}
 }
 

@@ -74,6 +74,15 @@ func (w *World) configure() error {
 	if w.Config, err = config.Parse("poolferry.yaml", w.YAML); err != nil {
 		return err
 	}
+	if w.options.Change != nil {
+		w.options.Change(w.Config)
+		if w.YAML, err = w.Config.Marshal(); err != nil {
+			return err
+		}
+		if w.Config, err = config.Parse("poolferry.yaml", w.YAML); err != nil {
+			return err
+		}
+	}
 	w.Secrets, err = w.Config.Secrets(w.env(w.Target.Operator), os.ReadFile)
 	return err
 }

@@ -47,6 +47,9 @@ type Options struct {
 	Addr    string  // loopback address; empty means a free port
 	Now     func() time.Time
 
+	// Change is applied to the configuration; nil changes nothing.
+	Change func(*config.Config)
+
 	FunctionLog io.Writer // what functions and state machines log; nil discards
 	RequestLog  io.Writer // a line of JSON per call; nil discards
 	// Tap is shown every answer, with the name of its operation. It is called

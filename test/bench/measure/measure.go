@@ -36,6 +36,9 @@ func All(ctx context.Context, out, talk io.Writer) error {
 		{"own time per sign-in", ownTime},
 		{"waits, with the latency of two continents", waits},
 		{"start of the built binary", start},
+		{"seeding against a quota", quotaBound},
+		{"seeding against latency", latencyBound},
+		{"seeding of 1,000,000 users", million},
 		{"10,000 sign-ins, 1 % of the source's calls failing", failures},
 	} {
 		fmt.Fprintf(talk, "measuring: %s\n", m.name)
