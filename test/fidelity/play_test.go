@@ -138,7 +138,7 @@ func (s *stage) create(name, definition, kind string) (string, error) {
 // play plays a case and returns what is wrong, "" for nothing, or a
 // *refusedError. It must be called in a synctest bubble.
 func play(t *testing.T, c recorded, now time.Time) (string, error) {
-	time.Sleep(now.Sub(time.Now())) // a bubble begins in the year 2000, and recordings name later times
+	time.Sleep(time.Until(now)) // a bubble begins in the year 2000, and recordings name later times
 	s, err := newStage(t, c)
 	if err != nil {
 		return "", err

@@ -168,6 +168,7 @@ func TestStop(t *testing.T) {
 		if got := w.describe(arn); got.Status != types.ExecutionStatusRunning || got.StopDate != nil {
 			w.t.Errorf("described as %+v", got)
 		}
+		time.Sleep(time.Second)
 		for range 2 {
 			_, err = w.client.StopExecution(ctx, &sfn.StopExecutionInput{ExecutionArn: &arn, Error: aws.String("Mine"), Cause: aws.String("enough")})
 			w.must(err)

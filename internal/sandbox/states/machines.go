@@ -137,8 +137,14 @@ type createInput struct {
 // as it is (Step Functions API reference).
 func (s *Service) createStateMachine(_ context.Context, call *wire.Call, in createInput) (any, error) {
 	kind, err := checkKind(in.Type)
-	if err := errors.Join(err, checkName(in.Name), checkLogging(in.LoggingConfiguration)); err != nil {
-		return nil, first(err)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkName(in.Name); err != nil {
+		return nil, err
+	}
+	if err := checkLogging(in.LoggingConfiguration); err != nil {
+		return nil, err
 	}
 	m := &machine{account: call.Account, region: call.Region, name: in.Name, arn: machineARN(call.Account, call.Region, in.Name), kind: kind, created: s.o.Now()}
 	if err := call.Authorize("states:CreateStateMachine", m.arn); err != nil {
@@ -164,14 +170,6 @@ func (s *Service) createStateMachine(_ context.Context, call *wire.Call, in crea
 	}
 	s.machines[m.arn] = m
 	return map[string]any{"stateMachineArn": m.arn, "creationDate": history.Seconds(m.created)}, nil
-}
-
-// first is the first of joined errors.
-func first(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // of errors.Join, just above
-		return joined.Unwrap()[0]
-	}
-	return err
 }
 
 type updateInput struct {

@@ -88,13 +88,13 @@ func failing(w *world, name string, times int32, err error) *[]time.Duration {
 	return &at
 }
 
-func throttled(text string) error {
-	return messages.InvokeResponse_Error{Type: "Throttled", Message: text}
+func throttled() error {
+	return messages.InvokeResponse_Error{Type: "Throttled", Message: "slow down"}
 }
 
 func TestRetryWaitsLonger(t *testing.T) {
 	bubble(t, sandbox.Options{}, func(w *world) {
-		at := failing(w, "f", 5, throttled("slow down"))
+		at := failing(w, "f", 5, throttled())
 		out := w.finish(one(`{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"f"},
 			"Retry":[{"ErrorEquals":["Other"]},{"ErrorEquals":["Throttled"],"IntervalSeconds":2,"MaxAttempts":5,"BackoffRate":3,"MaxDelaySeconds":20}],
 			"ResultSelector":{"retries.$":"$$.State.RetryCount","payload.$":"$.Payload"},"End":true}`), `{}`)
@@ -113,7 +113,7 @@ func TestRetryWaitsLonger(t *testing.T) {
 
 func TestJitterShortensDelays(t *testing.T) {
 	bubble(t, sandbox.Options{}, func(w *world) {
-		at := failing(w, "f", 3, throttled("slow down"))
+		at := failing(w, "f", 3, throttled())
 		w.finish(one(`{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"f"},
 			"Retry":[{"ErrorEquals":["States.TaskFailed"],"IntervalSeconds":60,"BackoffRate":1,"JitterStrategy":"FULL"}],"End":true}`), `{}`)
 		if n := len(*at); n != 4 {
@@ -134,7 +134,7 @@ func TestCatch(t *testing.T) {
 		want   string
 	}{
 		"by name": {
-			func(context.Context, any) (any, error) { return nil, throttled("slow down") },
+			func(context.Context, any) (any, error) { return nil, throttled() },
 			`SUCCEEDED {"input":{"error":{"Cause":"{\"errorMessage\":\"slow down\",\"errorType\":\"Throttled\"}","Error":"Throttled"},"i":1},"name":"Throttled"}`,
 		},
 		"by States.ALL": {
@@ -163,7 +163,7 @@ func TestCatch(t *testing.T) {
 }
 
 func TestTimeouts(t *testing.T) {
-	hang := func(ctx context.Context, _ any) (any, error) { <-ctx.Done(); return nil, ctx.Err() }
+	hang := func(ctx context.Context, _ any) (any, error) { <-ctx.Done(); return "late", ctx.Err() }
 	const task = `{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"f"},"End":true,`
 	tests := map[string]struct {
 		definition, want string
@@ -239,7 +239,7 @@ func TestFailureStopsSiblings(t *testing.T) {
 
 func TestHistory(t *testing.T) {
 	bubble(t, sandbox.Options{}, func(w *world) {
-		failing(w, "f", 1, throttled("slow down"))
+		failing(w, "f", 1, throttled())
 		out := w.finish(one(`{"Type":"Task","Resource":"`+"arn:aws:lambda:"+region+":"+account+":function:f"+`","Retry":[{"ErrorEquals":["States.ALL"]}],"Next":"W"},
 			"W":{"Type":"Wait","Seconds":1,"Next":"P"},"P":{"Type":"Parallel","Branches":[{"StartAt":"B","States":{"B":{"Type":"Succeed"}}}],"End":true}`), `{}`)
 		want := []string{

@@ -124,7 +124,7 @@ func (o object) fraction(name string, other float64) float64 {
 }
 
 // quantity takes NAME or NAMEPath.
-func (o object) quantity(name string, least, most int) Quantity {
+func (o object) quantity(name string, least int) Quantity {
 	if o.has(name) && o.has(name+"Path") {
 		o.refuse(o.at, "Only one of '%s' and '%sPath' is allowed", name, name)
 	}
@@ -134,7 +134,7 @@ func (o object) quantity(name string, least, most int) Quantity {
 		return Quantity{Path: p, Given: true}
 	}
 	given := o.has(name)
-	return Quantity{Value: o.number(name, least, most, 0), Given: given}
+	return Quantity{Value: o.number(name, least, maxSeconds, 0), Given: given}
 }
 
 // path takes a path, nil where there is none.

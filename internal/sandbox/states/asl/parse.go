@@ -15,7 +15,7 @@ import (
 const (
 	maxDefinition = 1 << 20
 	maxName       = 80
-	maxSeconds    = 99999999
+	maxSeconds    = 99999999 // of seconds, and of what else is counted
 )
 
 // Resources are the integrations that a Task may name.

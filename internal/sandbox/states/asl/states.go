@@ -38,7 +38,7 @@ func (r *reader) wait(o object, s *State) {
 	if given != 1 {
 		r.refuse(o.at, "Exactly one of 'Seconds', 'SecondsPath', 'Timestamp' and 'TimestampPath' is required")
 	}
-	s.Seconds = o.quantity("Seconds", 0, maxSeconds)
+	s.Seconds = o.quantity("Seconds", 0)
 	s.Until = o.reference("TimestampPath")
 	if !o.has("Timestamp") {
 		return
@@ -150,7 +150,7 @@ func (r *reader) mapState(o object, s *State) {
 	if p := o.reference("ItemsPath"); p != nil {
 		s.Items = *p
 	}
-	s.Concurrency = o.quantity("MaxConcurrency", 0, maxSeconds)
+	s.Concurrency = o.quantity("MaxConcurrency", 0)
 	for _, name := range distributed {
 		if o.has(name) {
 			o.take(name)

@@ -14,8 +14,8 @@ func (r *reader) task(o object, s *State) {
 	s.Assign = o.assign()
 	o.results(s)
 	o.handlers(s)
-	s.Timeout = o.quantity("TimeoutSeconds", 1, maxSeconds)
-	s.Heartbeat = o.quantity("HeartbeatSeconds", 1, maxSeconds)
+	s.Timeout = o.quantity("TimeoutSeconds", 1)
+	s.Heartbeat = o.quantity("HeartbeatSeconds", 1)
 	if s.Timeout.Value > 0 && s.Heartbeat.Value >= s.Timeout.Value {
 		r.refuse(o.at, "The value of 'HeartbeatSeconds' must be smaller than that of 'TimeoutSeconds'")
 	}
