@@ -13,7 +13,8 @@ import (
 	"poolferry/internal/sandbox/wire"
 )
 
-// execution is one execution. The fields above the line do not change.
+// execution is one execution. Only the fields below the line change after it
+// has begun.
 type execution struct {
 	machine   *machine
 	revision  revision
@@ -83,12 +84,10 @@ func (s *Service) begin(ctx context.Context, e *execution, copies int) (*executi
 		}
 	}
 	life, stop := context.WithCancelCause(context.WithoutCancel(ctx))
-	release := context.AfterFunc(s.life, func() { stop(&run.Stop{}) })
 	e.stop, e.history = stop, s.newLog(e)
 	s.counts.Executions++
 	s.counts.Copies += int64(copies - 1)
 	s.spawn(life, e, e.history, func(outcome run.Outcome) {
-		release()
 		e.outcome, e.ended = outcome, s.o.Now()
 		close(e.done)
 	})
@@ -101,7 +100,9 @@ func (s *Service) begin(ctx context.Context, e *execution, copies int) (*executi
 // spawn runs one copy; s.mu is held, and held again when ended is called.
 func (s *Service) spawn(ctx context.Context, e *execution, log *history.Log, ended func(run.Outcome)) {
 	s.enter()
+	release := context.AfterFunc(s.life, func() { e.stop(&run.Stop{}) })
 	go func() {
+		defer release()
 		outcome := s.execute(ctx, e, log)
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -64,6 +64,18 @@ func TestRole(t *testing.T) {
 	}
 }
 
+func TestSyncFromATask(t *testing.T) {
+	bubble(t, sandbox.Options{}, func(w *world) {
+		inner := w.create("inner", types.StateMachineTypeExpress, one(`{"Type":"Wait","Seconds":2,"Next":"F"},"F":{"Type":"Fail","Error":"E","Cause":"c"}`))
+		out := w.finish(one(`{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:sfn:startSyncExecution","Parameters":{"StateMachineArn":"`+inner+`","Input":{"a":1},"Name":"n"},
+			"ResultSelector":{"status.$":"$.Status","error.$":"$.Error","input.$":"$.Input","ms.$":"$.BillingDetails.BilledDurationInMilliseconds","stop.$":"$.StopDate"},"End":true}`), `{}`)
+		stop := w.describe(*out.ExecutionArn).StopDate.UTC().Format("2006-01-02T15:04:05.000Z")
+		if got, want := outcome(out), `SUCCEEDED {"error":"E","input":"{\"a\":1}","ms":2000,"status":"FAILED","stop":"`+stop+`"}`; got != want {
+			w.t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
+}
+
 func TestMissingFunctionAndMachine(t *testing.T) {
 	bubble(t, sandbox.Options{}, func(w *world) {
 		out := w.finish(one(`{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"none"},"End":true}`), `{}`)

@@ -16,7 +16,9 @@ import (
 	"poolferry/internal/sandbox/wire"
 )
 
-// Functions are Lambda's: lambda.Service.
+// Functions are Lambda's: lambda.Service. An error that is a
+// *lambda.FunctionError can also have a method ErrorDocument() []byte, the
+// document that the function's runtime wrote.
 type Functions interface {
 	Invoke(ctx context.Context, arn string, payload []byte) ([]byte, error)
 }
