@@ -116,7 +116,7 @@ func (out *CloseOutput) sum(standings []standing) (work bool, broken string) {
 		work = work || st.hasWork()
 		if st.Failure != nil {
 			out.Failed = append(out.Failed, FailedShard{st.Shard.ID, st.Failure.Kind, st.Failure.Reason})
-			if st.Failure.Reason == whyRefused || st.Failure.Reason == whyNotHonoured {
+			if WantsSerial(st.Failure.Reason) {
 				broken = st.Failure.Reason
 			}
 		}

@@ -13,6 +13,10 @@ type refusal struct{ reason string }
 
 func (r *refusal) Error() string { return r.reason }
 
+// WantsSerial reports whether a shard was given up for want of a prefix filter.
+// That is no end: the generation is followed by one with a serial shard.
+func WantsSerial(reason string) bool { return reason == whyRefused || reason == whyNotHonoured }
+
 var word = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,80}$`)
 
 // codeWord lets through what has the form of an error name, since nothing else

@@ -3,14 +3,11 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"poolferry/internal/cognito"
-	"poolferry/internal/config"
 	"poolferry/internal/trigger"
 	"poolferry/tools/explain"
 )
@@ -65,14 +62,8 @@ unless the app sends the code along, or mfa_policy says otherwise.` + exitStatus
 
 // lookAt connects the configuration's pools with package explain.
 func lookAt(ctx context.Context, file, name string) (explain.Report, error) {
-	cfg, err := config.Load(file)
+	cfg, err := loadRun(ctx, file)
 	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return explain.Report{}, &usageError{
-				text: "there is no configuration file " + file,
-				next: "Name it with --config FILE, or start from docs/poolferry.sample.yaml.",
-			}
-		}
 		return explain.Report{}, err
 	}
 	if cfg.Source.ExportRoleARN == "" {
@@ -81,20 +72,13 @@ func lookAt(ctx context.Context, file, name string) (explain.Report, error) {
 			next: "Add the export role that infra/ creates in the source account.",
 		}
 	}
-	account, err := cognito.NewAccount(ctx, cfg.Target.Region, os.LookupEnv)
-	if err != nil {
-		return explain.Report{}, err
-	}
-	if err := account.Ready(ctx); err != nil {
-		return explain.Report{}, err
-	}
-	target, err := cognito.NewTarget(account, cognito.TargetOptions{
+	target, err := cognito.NewTarget(cfg.account, cognito.TargetOptions{
 		Region: cfg.Target.Region, PoolID: cfg.Target.PoolID, SMSMFA: cfg.Target.SMSMFA,
 	}).Pool(ctx)
 	if err != nil {
 		return explain.Report{}, err
 	}
-	source := cognito.NewDirectory(account, cfg.Source.Region, cfg.Source.PoolID, cognito.Role{
+	source := cognito.NewDirectory(cfg.account, cfg.Source.Region, cfg.Source.PoolID, cognito.Role{
 		ARN: cfg.Source.ExportRoleARN, ExternalID: cfg.Source.ExternalID, SessionName: "poolferry-explain",
 	})
 	return explain.Look(ctx, name, source, explain.Migration{

@@ -48,6 +48,7 @@ func group(name, short, long, example string, commands ...*cobra.Command) *cobra
 type run struct {
 	file string
 	*config.Config
+	account *cognito.Account // as the operator's credentials see it
 }
 
 // configFlag adds the flag that names the configuration.
@@ -71,7 +72,7 @@ func loadRun(ctx context.Context, file string) (run, error) {
 	if err != nil {
 		return run{}, err
 	}
-	return run{file, cfg}, account.Ready(ctx)
+	return run{file, cfg, account}, account.Ready(ctx)
 }
 
 // loadSeeding is loadRun with the seeding of the run.

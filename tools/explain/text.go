@@ -37,7 +37,7 @@ func (c Candidate) write(b *strings.Builder) {
 	if !c.Enabled {
 		enabled = "disabled"
 	}
-	fmt.Fprintf(b, "%s\n", printable(c.Username))
+	fmt.Fprintf(b, "%s\n", Printable(c.Username))
 	fmt.Fprintf(b, "  found by          %s\n", strings.Join(c.FoundBy, ", "))
 	fmt.Fprintf(b, "  sub               %s\n", c.Sub)
 	fmt.Fprintf(b, "  status            %s, %s\n", c.Status, enabled)
@@ -47,7 +47,7 @@ func (c Candidate) write(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "  second factor     %s\n", mfa)
 	if c.FoundBy == nil || c.Typed != "" && len(c.FoundBy) == 1 && c.FoundBy[0] == "sub" {
-		fmt.Fprintf(b, "  typed name        %s\n", printable(c.Typed))
+		fmt.Fprintf(b, "  typed name        %s\n", Printable(c.Typed))
 	}
 	c.SignIn.write(b, "right password")
 	c.ForgotPassword.write(b, "forgot password")
@@ -76,16 +76,16 @@ func shown(value *string) string {
 	if value == nil {
 		return "-"
 	}
-	text := []rune(printable(*value))
+	text := []rune(Printable(*value))
 	if len(text) > maxShown {
 		return fmt.Sprintf("%s… (%d characters)", string(text[:maxShown]), len([]rune(*value)))
 	}
 	return string(text)
 }
 
-// printable escapes what would disturb a terminal: an attribute is text that a
+// Printable escapes what would disturb a terminal: an attribute is text that a
 // stranger has chosen.
-func printable(text string) string {
+func Printable(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(text)
 	}

@@ -8,11 +8,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
 	"poolferry/internal/manifest"
+	"poolferry/tools/explain"
 )
 
 // WriteText writes the inspection for a person.
@@ -58,8 +58,8 @@ func writeShards(b *strings.Builder, shards []Shard) {
 // WriteText writes the profile for a person.
 func (p Profile) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", printable(p.Username))
-	row(&b, "sub", "%s", printable(string(p.Sub)))
+	fmt.Fprintf(&b, "%s\n", explain.Printable(p.Username))
+	row(&b, "sub", "%s", explain.Printable(string(p.Sub)))
 	enabled := "enabled"
 	if !p.Enabled {
 		enabled = "disabled"
@@ -71,7 +71,7 @@ func (p Profile) WriteText(w io.Writer) error {
 	row(&b, "staged in", "generation %d, %s", p.Generation, p.Part)
 	t := newTable("attribute", "value")
 	for _, name := range slices.Sorted(maps.Keys(p.Attributes)) {
-		t.AppendRow(table.Row{printable(name), printable(p.Attributes[name])})
+		t.AppendRow(table.Row{explain.Printable(name), explain.Printable(p.Attributes[name])})
 	}
 	b.WriteString(t.Render() + "\n")
 	_, err := io.WriteString(w, b.String())
@@ -111,16 +111,7 @@ func listed(words []string) string {
 	}
 	quoted := make([]string, len(words))
 	for i, word := range words {
-		quoted[i] = printable(word)
+		quoted[i] = explain.Printable(word)
 	}
 	return strings.Join(quoted, ", ")
-}
-
-// printable escapes what would disturb a terminal: an attribute is text that a
-// stranger has chosen.
-func printable(text string) string {
-	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(text)
-	}
-	return text
 }

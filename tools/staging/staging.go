@@ -27,10 +27,6 @@ const (
 	Stopped Standing = "stopped" // the stop switch is set
 )
 
-// answered are the reasons for which a shard fails that are no end: the next
-// link of the chain opens a generation that does without prefix filters.
-var answered = map[string]bool{"filter_refused": true, "filter_not_honoured": true}
-
 // StandingOf says where a seeding is.
 //
 //	closed   stop switch   shards                            standing
@@ -53,7 +49,7 @@ func StandingOf(s seeding.Status) Standing {
 		case seeding.ShardWaiting, seeding.ShardOpen, seeding.ShardComplete:
 			return Running
 		case seeding.ShardFailed:
-			if answered[shard.Reason] {
+			if seeding.WantsSerial(shard.Reason) {
 				return Running
 			}
 		case seeding.ShardCommitted:
