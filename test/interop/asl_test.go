@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,7 +72,7 @@ func validate(t *testing.T, definition string) string {
 	if err == nil {
 		return ""
 	}
-	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 1 {
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 {
 		t.Fatalf("asl-validator: %v\n%s", err, out)
 	}
 	return string(out)
@@ -103,7 +104,7 @@ func TestASLValidatorRefuses(t *testing.T) {
 		"an error both said and read":     {`"ErrorPath": "$.failure.Error",`, `"ErrorPath": "$.failure.Error", "Error": "Seeding",`, "FAIL_ERROR_PROPERTY"},
 		"a path that is none":             {`"ItemsPath": "$.shards"`, `"ItemsPath": "shards"`, "SCHEMA_VALIDATION_FAILED"},
 		"a state that ends and goes on":   {`"ResultPath": null,` + "\n      \"TimeoutSeconds\": 30,", `"ResultPath": null, "End": true,` + "\n      \"TimeoutSeconds\": 30,", "TERMINAL_STATE_WITH_NEXT"},
-		"a member that ASL does not know": {`"MaxConcurrency": 16`, `"MaxConcurency": 16`, "SCHEMA_VALIDATION_FAILED"},
+		"a member that ASL does not know": {`"ItemSelector": {`, `"ItemSelectors": {`, "SCHEMA_VALIDATION_FAILED"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if strings.Count(preseed, slip.from) != 1 {
