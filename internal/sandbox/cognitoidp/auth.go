@@ -95,11 +95,16 @@ type respondInput struct {
 	ClientMetadata     map[string]string // for triggers that the sandbox does not call
 }
 
+// answer is what both operations do once pool and client are known.
+func (in respondInput) answer(ctx context.Context, e *signin.Engine, p *pool.Pool, c *pool.Client) (any, error) {
+	return outcome(e.Answer(ctx, signin.Answer{Pool: p, Client: c, Challenge: in.ChallengeName, Responses: in.ChallengeResponses, Session: in.Session}))
+}
+
 func (s *Service) respond(ctx context.Context, p *pool.Pool, c *pool.Client, in struct {
 	ofClient
 	respondInput
 }) (any, error) {
-	return outcome(s.engine.Answer(ctx, signin.Answer{Pool: p, Client: c, Challenge: in.ChallengeName, Responses: in.ChallengeResponses, Session: in.Session}))
+	return in.answer(ctx, s.engine, p, c)
 }
 
 func (s *Service) adminRespond(ctx context.Context, p *pool.Pool, in struct {
@@ -112,7 +117,7 @@ func (s *Service) adminRespond(ctx context.Context, p *pool.Pool, in struct {
 	if err != nil {
 		return nil, err
 	}
-	return outcome(s.engine.Answer(ctx, signin.Answer{Pool: p, Client: c, Challenge: in.ChallengeName, Responses: in.ChallengeResponses, Session: in.Session}))
+	return in.answer(ctx, s.engine, p, c)
 }
 
 type forgotInput struct {
