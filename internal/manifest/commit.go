@@ -207,7 +207,7 @@ func (m Manifest) sum(content Content) (n int) {
 	return n
 }
 
-func (r DocumentRef) check() error { return errors.Join(checkKey(r.Key), r.SHA256.check("sha256")) }
+func (r DocumentRef) check() error { return errors.Join(checkKey(r.Key), r.SHA256.Check("sha256")) }
 
 func checkRepeats(repeats, count int) error {
 	if repeats < 0 || repeats > 0 && repeats >= count {

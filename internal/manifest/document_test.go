@@ -81,7 +81,7 @@ func samples(t testing.TB) map[string]sample {
 
 type sample struct {
 	doc interface {
-		document
+		stored
 		Encode() ([]byte, error)
 	}
 	read func([]byte) (any, error)
@@ -220,7 +220,7 @@ func TestDigestOfMapping(t *testing.T) {
 		{}, {Rules: []userpool.Rule{{Drop: "a"}}}, {Rules: []userpool.Rule{{Lower: "a"}}}, {Rules: []userpool.Rule{{Drop: "a"}, {Drop: "b"}}},
 	} {
 		d, err := DigestOfMapping(m)
-		if again, _ := DigestOfMapping(m); err != nil || seen[d] || again != d || d.check("x") != nil {
+		if again, _ := DigestOfMapping(m); err != nil || seen[d] || again != d || d.Check("x") != nil {
 			t.Errorf("%v: got %s, %v", m, d, err)
 		}
 		seen[d] = true

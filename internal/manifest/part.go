@@ -198,7 +198,7 @@ func checkParts(attempt int, parts []PartRef, count int) error {
 }
 
 func (r PartRef) check() error {
-	if err := errors.Join(checkKey(r.Key), r.SHA256.check("sha256"), r.ContentSHA256.check("content_sha256")); err != nil {
+	if err := errors.Join(checkKey(r.Key), r.SHA256.Check("sha256"), r.ContentSHA256.Check("content_sha256")); err != nil {
 		return err
 	}
 	if r.Count < 0 || r.Count > MaxCount || r.Bytes <= 0 || r.Bytes > MaxBytes || r.ContentBytes <= 0 {

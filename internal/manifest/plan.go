@@ -111,7 +111,7 @@ func (p Plan) check() error {
 	return errors.Join(
 		checkRun(p.Run),
 		p.Source.check("source"), p.Target.check("target"),
-		p.MappingSHA256.check("mapping_sha256"),
+		p.MappingSHA256.Check("mapping_sha256"),
 		checkCount("estimate", p.Estimate),
 		checkShards(p.Shards),
 		checkTime("created", p.Created),
@@ -129,7 +129,7 @@ func (o Origin) check() error {
 	if o.Generation < 1 {
 		return fmt.Errorf("generation %d is below 1", o.Generation)
 	}
-	return o.PlanSHA256.check("plan_sha256")
+	return o.PlanSHA256.Check("plan_sha256")
 }
 
 // differs says how an origin that was found is not the one that was wanted;

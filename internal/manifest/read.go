@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 
+	"poolferry/internal/document"
 	"poolferry/internal/fault"
 	"poolferry/internal/userpool"
 )
@@ -72,7 +73,7 @@ func read[L line](stored []byte, ref PartRef, want Header, content Content, yiel
 			return false, err
 		}
 		var l L
-		if err := decodeStrictly(data, &l); err != nil {
+		if err := document.Strictly(data, &l); err != nil {
 			return false, fmt.Errorf("line %d %w", text.lines, err)
 		}
 		if err := l.check(); err != nil {
@@ -174,14 +175,14 @@ func (c *content) header(want Header) error {
 	if err != nil {
 		return err
 	}
-	if err := checkVersion(data); err != nil {
+	if err := document.CheckVersion(data); err != nil {
 		if json.Valid(data) {
 			return foreign(err.Error())
 		}
 		return err
 	}
 	var got Header
-	if err := decodeStrictly(data, &got); err != nil {
+	if err := document.Strictly(data, &got); err != nil {
 		return fmt.Errorf("header %w", err)
 	}
 	if why := got.differs(want.Origin); why != "" {

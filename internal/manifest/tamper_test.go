@@ -75,7 +75,7 @@ func TestPartsThatAreVouchedForAreRead(t *testing.T) {
 	if _, err := readAll(nil, ref, header); err == nil {
 		t.Error("no bytes at all are read")
 	}
-	head, err := encodeJSON(header)
+	head, err := document.JSON(header)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,12 +153,12 @@ func TestPartsThatAreVouchedForAreRead(t *testing.T) {
 }
 
 func FuzzReadPart(f *testing.F) {
-	head, err := encodeJSON(header)
+	head, err := document.JSON(header)
 	if err != nil {
 		f.Fatal(err)
 	}
 	for _, u := range append(awkward()[:1], ann(1)) {
-		data, err := encodeJSON(newProfile(u))
+		data, err := document.JSON(newProfile(u))
 		if err != nil {
 			f.Fatal(err)
 		}

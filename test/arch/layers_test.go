@@ -29,7 +29,7 @@ const (
 // imports no adapter, so that it cannot agree with a bug of one; a Lambda
 // function imports no sandbox, so that none is ever deployed.
 var layers = []layer{
-	{"pure", []string{"internal/userpool", "internal/manifest", "internal/fault", "internal/pace", "infra", "statemachines"}, []string{"pure"}, never},
+	{"pure", []string{"internal/userpool", "internal/manifest", "internal/fault", "internal/pace", "internal/document", "internal/scan", "infra", "statemachines"}, []string{"pure"}, never},
 	{"domain", []string{"internal/trigger", "internal/seeding", "internal/reconcile", "internal/settle", "internal/tail", "internal/cutover", "internal/preflight"}, []string{"pure"}, never},
 	{"account", []string{"internal/account"}, []string{"pure"}, direct}, // what the adapters build their clients from
 	{"adapter", []string{"internal/cognito", "internal/store", "internal/workflow", "internal/config", "internal/telemetry"}, []string{"pure", "domain", "account"}, direct},

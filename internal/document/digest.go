@@ -1,13 +1,10 @@
-package manifest
+package document
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"regexp"
-
-	"poolferry/internal/fault"
-	"poolferry/internal/userpool"
 )
 
 // Digest is the SHA-256 of some bytes in 64 lower-case hex digits, as sha256sum
@@ -22,17 +19,9 @@ func DigestOf(data []byte) Digest {
 	return Digest(hex.EncodeToString(sum[:]))
 }
 
-// DigestOfMapping returns the digest of a mapping's rules, so that a run can
-// tell that its mapping was changed under it.
-func DigestOfMapping(m userpool.Mapping) (Digest, error) {
-	data, err := encodeJSON(m)
-	if err != nil {
-		return "", fault.New(fault.Internal, "encode mapping: %w", err)
-	}
-	return DigestOf(data), nil
-}
-
-func (d Digest) check(member string) error {
+// Check returns an error that names the member unless d has the form of a
+// digest.
+func (d Digest) Check(member string) error {
 	if !digestShape.MatchString(string(d)) {
 		return fmt.Errorf("%s %q is no SHA-256 in 64 lower-case hex digits", member, d)
 	}
