@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"poolferry/internal/document"
 	"poolferry/internal/userpool"
 )
 
