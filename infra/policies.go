@@ -33,6 +33,13 @@ const (
 	Seeding      = "seeding"        // target account: what each of the seeding functions may do
 	StatesTrust  = "states-trust"   // target account: lets Step Functions run as the state machine's role
 	Preseed      = "preseed"        // target account: what the preseed state machine may do
+
+	Reconciliation      = "reconciliation"       // target account: what each of the reconciliation's functions may do
+	ReconciliationSweep = "reconciliation-sweep" // target account: besides, delete what nobody reads any more
+	TargetDirectory     = "target-directory"     // target account: besides, list the target pool
+	Reconcile           = "reconcile"            // target account: what the reconcile state machine may do
+	SchedulerTrust      = "scheduler-trust"      // target account: lets EventBridge Scheduler run as the schedule's role
+	ReconcileSchedule   = "reconcile-schedule"   // target account: what the schedule may do
 )
 
 var placeholder = regexp.MustCompile(`\$\{([^}]*)\}`)

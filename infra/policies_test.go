@@ -54,6 +54,22 @@ func values(t *testing.T) map[string]map[string]string {
 			"state_machine_arn":          "arn:aws:states:eu-west-1:444455556666:stateMachine:poolferry-2026-11-prod-preseed",
 		},
 		LoginRole: pool, LoginRoleMFA: pool, ExportRole: pool,
+		Reconciliation:      {"staging_bucket_arn": "arn:aws:s3:::" + c.Staging.Bucket, "run": c.Run, "log_group_arn": logGroup},
+		ReconciliationSweep: {"staging_bucket_arn": "arn:aws:s3:::" + c.Staging.Bucket, "run": c.Run},
+		TargetDirectory:     {"target_pool_arn": targetPool},
+		Reconcile: {
+			"open_reconciliation_function_arn": functions + "open-reconciliation", "index_manifest_function_arn": functions + "index-manifest",
+			"scan_target_function_arn": functions + "scan-target", "match_names_function_arn": functions + "match-names",
+			"compare_bucket_function_arn": functions + "compare-bucket", "close_reconciliation_function_arn": functions + "close-reconciliation",
+			"state_machine_arn":         "arn:aws:states:eu-west-1:444455556666:stateMachine:poolferry-2026-11-prod-reconcile",
+			"preseed_state_machine_arn": "arn:aws:states:eu-west-1:444455556666:stateMachine:poolferry-2026-11-prod-preseed",
+			"staging_bucket_arn":        "arn:aws:s3:::" + c.Staging.Bucket, "run": c.Run,
+			"topic_arn":         "arn:aws:sns:eu-west-1:444455556666:poolferry-2026-11-prod",
+			"schedule_arn":      "arn:aws:scheduler:eu-west-1:444455556666:schedule/default/poolferry-2026-11-prod-reconcile",
+			"schedule_role_arn": roles + "schedule",
+		},
+		SchedulerTrust:    nil,
+		ReconcileSchedule: {"reconcile_state_machine_arn": "arn:aws:states:eu-west-1:444455556666:stateMachine:poolferry-2026-11-prod-reconcile"},
 		LoginTrust: trust, LambdaTrust: nil,
 		MigrateUser: {"login_role_arn": c.Source.LoginRoleARN, "target_pool_arn": targetPool, "log_group_arn": logGroup},
 	}
@@ -103,7 +119,8 @@ func TestEveryPolicyRenders(t *testing.T) {
 			}
 		}
 	}
-	want := []string{LoginRole, LoginRoleMFA, LoginTrust, ExportRole, ExportTrust, LambdaTrust, MigrateUser, Seeding, StatesTrust, Preseed}
+	want := []string{LoginRole, LoginRoleMFA, LoginTrust, ExportRole, ExportTrust, LambdaTrust, MigrateUser, Seeding, StatesTrust, Preseed,
+		Reconciliation, ReconciliationSweep, TargetDirectory, Reconcile, SchedulerTrust, ReconcileSchedule}
 	slices.Sort(want)
 	slices.Sort(names)
 	if diff := cmp.Diff(want, names); diff != "" {

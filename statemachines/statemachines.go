@@ -22,7 +22,8 @@ var files embed.FS
 
 // The definitions.
 const (
-	Preseed = "preseed" // EXPRESS: advances the staging of a run
+	Preseed   = "preseed"   // EXPRESS: advances the staging of a run
+	Reconcile = "reconcile" // STANDARD: compares the manifest with the target pool
 )
 
 var placeholder = regexp.MustCompile(`\$\{([a-z_]+)\}`)

@@ -17,6 +17,10 @@ import (
 // infra lists what deployments fill, by definition.
 var placeholders = map[string][]string{
 	statemachines.Preseed: {"plan_seeding_function", "seed_batch_function", "close_seeding_function"},
+	statemachines.Reconcile: {
+		"open_reconciliation_function", "index_manifest_function", "scan_target_function", "match_names_function",
+		"compare_bucket_function", "close_reconciliation_function", "preseed_state_machine", "staging_bucket", "topic", "schedule_name",
+	},
 }
 
 func values(names []string) map[string]string {
@@ -50,8 +54,8 @@ func definitions(t *testing.T) map[string]map[string]any {
 	return out
 }
 
-// lambdaErrors are names of errors that come from Lambda itself.
-var lambdaErrors = regexp.MustCompile(`^(States|Lambda|Runtime|Sandbox)\.[A-Za-z.]+$`)
+// serviceErrors are names of errors that come from AWS itself.
+var serviceErrors = regexp.MustCompile(`^(States|Lambda|Runtime|Sandbox|StepFunctions|SNS|Scheduler)\.[A-Za-z.]+$`)
 
 var kinds = []string{
 	string(fault.Throttled), string(fault.NotFound), string(fault.AlreadyExists), string(fault.Denied),
@@ -157,7 +161,7 @@ func checkErrors(t *testing.T, at string, handler map[string]any) {
 		t.Errorf("%s: ErrorEquals is empty", at)
 	}
 	for _, name := range names(handler) {
-		if !lambdaErrors.MatchString(name) && !slices.Contains(kinds, name) {
+		if !serviceErrors.MatchString(name) && !slices.Contains(kinds, name) {
 			t.Errorf("%s: nobody reports an error called %q", at, name)
 		}
 	}
