@@ -70,7 +70,7 @@ func values(t *testing.T) map[string]map[string]string {
 		},
 		SchedulerTrust:    nil,
 		ReconcileSchedule: {"reconcile_state_machine_arn": "arn:aws:states:eu-west-1:444455556666:stateMachine:poolferry-2026-11-prod-reconcile"},
-		LoginTrust: trust, LambdaTrust: nil,
+		LoginTrust:        trust, LambdaTrust: nil,
 		MigrateUser: {"login_role_arn": c.Source.LoginRoleARN, "target_pool_arn": targetPool, "log_group_arn": logGroup},
 	}
 }
