@@ -39,3 +39,73 @@ func generationFolder(generation int) string { return fmt.Sprintf("gen-%d/", gen
 func shardFolder(generation int, shard string) string {
 	return generationFolder(generation) + "shards/" + shard + "/"
 }
+
+// Keys of reconciliations. What is kept of several of them is below the run,
+// the index below the generation that it is about.
+
+const (
+	leaseKey    = "lease.json"
+	progressKey = "progress.json"
+	reportKey   = "report.html" // of the latest reconciliation
+)
+
+// indexFolder has the index of a generation for a number of buckets.
+func indexFolder(generation, buckets int) string {
+	return fmt.Sprintf("%sindex-%d/", generationFolder(generation), buckets)
+}
+
+func indexCommitKey(generation, buckets int, item string) string {
+	return indexFolder(generation, buckets) + item + ".json"
+}
+
+func indexSegmentKey(generation, buckets int, item string, stored manifest.Digest) string {
+	return fmt.Sprintf("%s%s-%.12s.seg", indexFolder(generation, buckets), item, stored)
+}
+
+const reconciliationsFolder = "reconcile/"
+
+func reconciliationFolder(id string) string { return reconciliationsFolder + id + "/" }
+
+func basisKey(id string) string { return reconciliationFolder(id) + "basis.json" }
+
+// itemsKey is where the items of a Distributed Map are: index, scan or compare.
+func itemsKey(id, of string) string { return reconciliationFolder(id) + "items/" + of + ".json" }
+
+// mapsFolder is where Step Functions writes the results of Distributed Maps.
+func mapsFolder(id string) string { return reconciliationFolder(id) + "maps/" }
+
+func targetFolder(id, shard string) string { return reconciliationFolder(id) + "target/" + shard + "/" }
+
+func scanKey(id, shard string) string { return targetFolder(id, shard) + "scan.json" }
+
+func scanPartKey(id, shard string, attempt, part int, stored manifest.Digest) string {
+	return fmt.Sprintf("%s%d/part-%05d-%.12s.seg", targetFolder(id, shard), attempt, part, stored)
+}
+
+func matchKey(id string) string     { return reconciliationFolder(id) + "match.json" }
+func contestedKey(id string) string { return reconciliationFolder(id) + "contested.bin" }
+
+// bucketName is a bucket's number as keys have it. What Close decides goes under
+// contestedName in place of a bucket.
+func bucketName(bucket int) string { return fmt.Sprintf("%05d", bucket) }
+
+const contestedName = "contested"
+
+func bucketPlanKey(id, bucket string) string {
+	return reconciliationFolder(id) + "plans/" + bucket + ".json"
+}
+
+func bucketResultKey(id, bucket string) string {
+	return reconciliationFolder(id) + "buckets/" + bucket + ".json"
+}
+
+// rowsKey is where rows of a bucket are: idmap, pending, findings or claims, with
+// the ending of their format, such as jsonl.gz.
+func rowsKey(id, rows, bucket string, stored manifest.Digest, format string) string {
+	return fmt.Sprintf("%s%s/%s-%.12s.%s", reconciliationFolder(id), rows, bucket, stored, format)
+}
+
+func summaryKey(id string) string { return reconciliationFolder(id) + "summary.json" }
+func reconciliationReportKey(id string) string {
+	return reconciliationFolder(id) + "report.html"
+}
