@@ -29,7 +29,24 @@ type recorded struct {
 	Lambdas        map[string]behaviour       `json:"lambdas"`
 	StateMachines  map[string]json.RawMessage `json:"stateMachines"` // by ARN
 	Stop           *struct{ Error, Cause string }
+	Buckets        []string `json:"buckets"`
+	Objects        []object `json:"s3"`
 	Expect         expected `json:"expect"`
+}
+
+// object is an object in S3 that is there before the execution.
+type object struct {
+	Bucket string `json:"bucket"`
+	Key    string `json:"key"`
+	Text   string `json:"body"`
+	Base64 []byte `json:"bodyBase64"` // where it is no text
+}
+
+func (o object) body() []byte {
+	if o.Base64 != nil {
+		return o.Base64
+	}
+	return []byte(o.Text)
 }
 
 // behaviour is what a function does.
@@ -57,6 +74,7 @@ type expected struct {
 	Message            string              `json:"message"`
 	Diagnostics        json.RawMessage     `json:"diagnostics"`
 	VariableReferences map[string][]string `json:"variableReferences"`
+	MapRun             json.RawMessage     `json:"mapRun"` // DescribeMapRun of the only one
 	Events             []event             `json:"events"`
 	Sorted             bool                `json:"eventsSortedInParallel"`
 }

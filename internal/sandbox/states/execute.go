@@ -22,6 +22,8 @@ type execution struct {
 	input     any
 	inputText string
 	started   time.Time
+	mapRun    *mapRun // that started it, else nil
+	items     int64   // that it is for, of a Map Run's child
 	history   *history.Log
 	stop      context.CancelCauseFunc
 	done      chan struct{} // closed at the end
@@ -56,12 +58,17 @@ func (s *Service) prepare(m *machine, name, input string) (*execution, error) {
 	s.mu.Lock()
 	e.revision = m.revision
 	s.mu.Unlock()
-	e.arn = fmt.Sprintf("arn:aws:states:%s:%s:execution:%s:%s", m.region, m.account, m.name, name)
-	if m.kind == express {
-		// EXPRESS executions may share a name.
-		e.arn = fmt.Sprintf("arn:aws:states:%s:%s:express:%s:%s:%s", m.region, m.account, m.name, name, wire.NewID())
-	}
+	e.arn = executionARN(m, name)
 	return e, nil
+}
+
+// executionARN is the ARN of a new execution. Those of EXPRESS machines may
+// share a name.
+func executionARN(m *machine, name string) string {
+	if m.kind == express {
+		return fmt.Sprintf("arn:aws:states:%s:%s:express:%s:%s:%s", m.region, m.account, m.name, name, wire.NewID())
+	}
+	return fmt.Sprintf("arn:aws:states:%s:%s:execution:%s:%s", m.region, m.account, m.name, name)
 }
 
 // begin runs an execution in the background; ctx gives values alone. A STANDARD
@@ -87,6 +94,9 @@ func (s *Service) begin(ctx context.Context, e *execution, copies int) (*executi
 	e.stop, e.history = stop, s.newLog(e)
 	s.counts.Executions++
 	s.counts.Copies += int64(copies - 1)
+	if e.mapRun != nil {
+		s.counts.Children++
+	}
 	s.spawn(life, e, e.history, func(outcome run.Outcome) {
 		e.outcome, e.ended = outcome, s.o.Now()
 		close(e.done)
@@ -138,6 +148,9 @@ func (s *Service) execute(ctx context.Context, e *execution, log *history.Log) r
 		Call: func(ctx context.Context, resource asl.Resource, input any) (any, error) {
 			return s.call(ctx, e, resource, input)
 		},
+		Distribute: func(ctx context.Context, d *run.Distribution, started func(string)) (any, error) {
+			return s.distribute(ctx, e, d, started)
+		},
 		Sleep:   s.sleep,
 		Now:     s.o.Now,
 		Random:  random,
@@ -155,7 +168,7 @@ func (s *Service) call(ctx context.Context, e *execution, resource asl.Resource,
 		return integration.Function(ctx, s.o.Lambda, r, resource.ARN, input)
 	}
 	r.Parameters, _ = input.(map[string]any)
-	return s.resources[resource.Name].Call(ctx, r)
+	return s.resources.all[resource.Name].Call(ctx, r)
 }
 
 // outcomeOf is how an execution stands.

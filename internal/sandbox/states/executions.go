@@ -94,6 +94,9 @@ func (e *execution) describe(outcome run.Outcome, ended time.Time) map[string]an
 	if outcome.Cause != "" {
 		out["cause"] = outcome.Cause
 	}
+	if e.mapRun != nil {
+		out["mapRunArn"] = e.mapRun.arn
+	}
 	return out
 }
 
@@ -160,14 +163,15 @@ func (s *Service) stopExecution(ctx context.Context, call *wire.Call, in stopInp
 
 type listExecutionsInput struct {
 	StateMachineARN string `json:"stateMachineArn"`
+	MapRunARN       string `json:"mapRunArn"`
 	StatusFilter    string `json:"statusFilter"`
 	MaxResults      int    `json:"maxResults"`
 	NextToken       string `json:"nextToken"`
 }
 
-// listExecutions lists the latest first.
+// listExecutions lists the latest first, of a machine or of a Map Run.
 func (s *Service) listExecutions(_ context.Context, call *wire.Call, in listExecutionsInput) (any, error) {
-	m, err := s.authorized(call, "states:ListExecutions", in.StateMachineARN)
+	m, parent, err := s.lists(call, in)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +181,7 @@ func (s *Service) listExecutions(_ context.Context, call *wire.Call, in listExec
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := slices.DeleteFunc(slices.Collect(maps.Values(s.executions)), func(e *execution) bool {
-		return e.machine.arn != m.arn || in.StatusFilter != "" && string(e.outcome.Status) != in.StatusFilter
+		return e.machine.arn != m.arn || e.mapRun != parent || in.StatusFilter != "" && string(e.outcome.Status) != in.StatusFilter
 	})
 	slices.SortFunc(found, func(a, b *execution) int {
 		if order := b.started.Compare(a.started); order != 0 {
@@ -193,8 +197,27 @@ func (s *Service) listExecutions(_ context.Context, call *wire.Call, in listExec
 		if e.outcome.Status != run.Running {
 			one["stopDate"] = history.Seconds(e.ended)
 		}
+		if parent != nil {
+			one["mapRunArn"], one["itemCount"] = parent.arn, e.items
+		}
 		return one
 	}, in.MaxResults, in.NextToken)
+}
+
+// lists finds out whose executions are to be listed; parent is nil unless they
+// are those of a Map Run.
+func (s *Service) lists(call *wire.Call, in listExecutionsInput) (m *machine, parent *mapRun, err error) {
+	switch {
+	case (in.StateMachineARN == "") == (in.MapRunARN == ""):
+		return nil, nil, refuse("ValidationException", "Exactly one of stateMachineArn and mapRunArn must be specified")
+	case in.MapRunARN == "":
+		m, err = s.authorized(call, "states:ListExecutions", in.StateMachineARN)
+		return m, nil, err
+	}
+	if parent, err = s.mapRun(call, "states:ListExecutions", in.MapRunARN); err != nil {
+		return nil, nil, err
+	}
+	return parent.children, parent, nil
 }
 
 type historyInput struct {

@@ -15,6 +15,7 @@ import (
 
 	"poolferry/internal/sandbox/iam"
 	"poolferry/internal/sandbox/knobs"
+	"poolferry/internal/sandbox/s3"
 	"poolferry/internal/sandbox/states/integration"
 	"poolferry/internal/sandbox/wire"
 	"poolferry/internal/userpool"
@@ -32,6 +33,14 @@ type Roles interface {
 	Authorize(c wire.Caller, action, resource string) error
 }
 
+// Objects is S3 on behalf of an account in a region: s3.Service. Errors are
+// *wire.Error.
+type Objects interface {
+	GetObject(account, region, bucket, key string) ([]byte, error)
+	ListObjects(account, region, bucket, prefix string) ([]s3.Object, error)
+	PutObject(ctx context.Context, account, region, bucket, key string, body []byte) error
+}
+
 // Options are what a Service needs.
 type Options struct {
 	Now   func() time.Time
@@ -43,6 +52,9 @@ type Options struct {
 	// "arn:aws:states:::", such as "sns:publish" or
 	// "aws-sdk:scheduler:updateSchedule".
 	Integrations map[string]integration.Integration
+	// Objects is S3 for ItemReader and ResultWriter; nil means that definitions
+	// with these are refused.
+	Objects Objects
 	// Inject draws the faults of one asynchronous EXPRESS execution; nil means
 	// none. In a sandbox: func() knobs.Injection { return s.Inject("states") }.
 	Inject func() knobs.Injection
@@ -67,6 +79,7 @@ type Service struct {
 	closed     bool
 	machines   map[string]*machine   // by ARN
 	executions map[string]*execution // STANDARD, by ARN
+	mapRuns    map[string]*mapRun    // by ARN
 	running    int                   // copies of executions that have not ended
 	idle       chan struct{}         // closed when none is running
 	stop       context.CancelFunc
@@ -76,7 +89,8 @@ type Service struct {
 
 // Counts is what executions have done since the service was made.
 type Counts struct {
-	Executions  int64 // started, EXPRESS and STANDARD; a copy is none
+	Executions  int64 // started, EXPRESS and STANDARD, children as well; a copy is none
+	Children    int64 // of these, started by Map Runs
 	Copies      int64 // EXPRESS executions that were delivered twice
 	Transitions int64 // states entered by executions that have ended
 }
@@ -89,25 +103,31 @@ func New(o Options) *Service {
 	if o.Inject == nil {
 		o.Inject = func() knobs.Injection { return knobs.Injection{} }
 	}
-	s := &Service{o: o, machines: map[string]*machine{}, executions: map[string]*execution{}, resources: resources{}, idle: make(chan struct{})}
+	s := &Service{o: o, machines: map[string]*machine{}, executions: map[string]*execution{}, mapRuns: map[string]*mapRun{}, idle: make(chan struct{})}
 	close(s.idle)
 	s.life, s.stop = context.WithCancel(context.Background())
-	maps.Copy(s.resources, s.own())
+	s.resources = resources{all: s.own(), s3: o.Objects != nil}
 	if o.Lambda != nil {
-		s.resources["lambda:invoke"] = integration.Lambda(o.Lambda, o.Now)
+		s.resources.all["lambda:invoke"] = integration.Lambda(o.Lambda, o.Now)
 	}
-	maps.Copy(s.resources, o.Integrations)
+	maps.Copy(s.resources.all, o.Integrations)
 	return s
 }
 
-// resources are all integrations, by name.
-type resources map[string]integration.Integration
+// resources are what definitions may name.
+type resources struct {
+	all map[string]integration.Integration
+	s3  bool
+}
 
 // Parameters are those that a resource takes.
 func (r resources) Parameters(name string) (required, optional []string, ok bool) {
-	i, ok := r[name]
+	i, ok := r.all[name]
 	return i.Required, i.Optional, ok
 }
+
+// Objects reports whether there is an S3.
+func (r resources) Objects() bool { return r.s3 }
 
 // Counts returns what was done so far.
 func (s *Service) Counts() Counts {
@@ -210,6 +230,9 @@ var operations = map[string]operation{
 	"DescribeExecution":              handle((*Service).describeExecution),
 	"ListExecutions":                 handle((*Service).listExecutions),
 	"GetExecutionHistory":            handle((*Service).getExecutionHistory),
+	"ListMapRuns":                    handle((*Service).listMapRuns),
+	"DescribeMapRun":                 handle((*Service).describeMapRun),
+	"UpdateMapRun":                   handle((*Service).updateMapRun),
 }
 
 func handle[In any](serve func(*Service, context.Context, *wire.Call, In) (any, error)) operation {

@@ -71,6 +71,8 @@ type State struct {
 	Branches    []*Machine // of a Parallel; of a Map its processor
 	Items       path.Path  // ItemsPath of a Map
 	Concurrency Quantity   // MaxConcurrency of a Map; 0 means as the interpreter likes
+
+	Distributed *Distributed // of a Map in that mode
 }
 
 // Filter is InputPath, OutputPath or ResultPath. The zero Filter lets
@@ -159,7 +161,7 @@ func (e *DefinitionError) Error() string {
 
 // UnsupportedError is a definition that AWS takes and the sandbox does not.
 type UnsupportedError struct {
-	Field string // such as "ItemReader", or "Resource arn:aws:states:::sqs:sendMessage"
+	Field string // such as "Credentials", or "Resource arn:aws:states:::sqs:sendMessage"
 	At    string
 }
 

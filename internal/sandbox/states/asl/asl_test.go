@@ -16,6 +16,8 @@ func (known) Parameters(resource string) (required, optional []string, ok bool) 
 	return []string{"FunctionName"}, []string{"Payload"}, resource == "lambda:invoke"
 }
 
+func (known) Objects() bool { return true }
+
 // states wraps states into a machine that starts at A.
 func states(text string) string { return `{"StartAt":"A","States":{` + text + `}}` }
 
@@ -26,6 +28,15 @@ const (
 
 func task(fields string) string {
 	return states(`"A":{"Type":"Task",` + function + `,` + end + `,` + fields + `}`)
+}
+
+// mapped is a Map with further fields, each with a comma behind it.
+func mapped(config, fields string) string {
+	return states(`"A":{"Type":"Map","End":true,` + fields + `"ItemProcessor":{"ProcessorConfig":{` + config + `},"StartAt":"B","States":{"B":{"Type":"Succeed"}}}}`)
+}
+
+func distributed(fields string) string {
+	return mapped(`"Mode":"DISTRIBUTED","ExecutionType":"EXPRESS"`, fields)
 }
 
 func TestRefusals(t *testing.T) {
@@ -132,20 +143,15 @@ func TestExpressRefusals(t *testing.T) {
 }
 
 func TestUnsupported(t *testing.T) {
-	mapped := func(fields, config string) string {
-		return states(`"A":{"Type":"Map","End":true,` + fields + `"ItemProcessor":{"ProcessorConfig":{` + config + `},"StartAt":"B","States":{"B":{"Type":"Succeed"}}}}`)
-	}
 	tests := map[string]string{ // definition → field and place
-		mapped(`"ItemReader":{},`, ``):                                                         "ItemReader at /States/A/ItemReader",
-		mapped(`"ItemBatcher":{},`, ``):                                                        "ItemBatcher at /States/A/ItemBatcher",
-		mapped(`"ResultWriter":{},`, ``):                                                       "ResultWriter at /States/A/ResultWriter",
-		mapped(`"Label":"x",`, ``):                                                             "Label at /States/A/Label",
-		mapped(`"ToleratedFailureCount":1,`, ``):                                               "ToleratedFailureCount at /States/A/ToleratedFailureCount",
-		mapped(``, `"Mode":"DISTRIBUTED","ExecutionType":"EXPRESS"`):                           "Mode DISTRIBUTED at /States/A/ItemProcessor/ProcessorConfig/Mode",
-		states(`"A":{"Type":"Pass","QueryLanguage":"JSONata","End":true}`):                     "QueryLanguage JSONata at /States/A/QueryLanguage",
-		`{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Succeed"}}}`:          "QueryLanguage JSONata at /QueryLanguage",
-		task(`"Credentials":{}`):                                                               "Credentials at /States/A/Credentials",
-		states(`"A":{"Type":"Task","End":true,"Resource":"arn:aws:states:::sqs:sendMessage"}`): "Resource arn:aws:states:::sqs:sendMessage at /States/A/Resource",
+		distributed(`"ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key":"k"},"ReaderConfig":{"InputType":"PARQUET"}},`):                                "InputType PARQUET at /States/A/ItemReader/ReaderConfig/InputType",
+		distributed(`"ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key":"k"},"ReaderConfig":{"InputType":"MANIFEST","ManifestType":"S3_INVENTORY"}},`): "ManifestType at /States/A/ItemReader/ReaderConfig/ManifestType",
+		distributed(`"ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key":"k","VersionId":"v"},"ReaderConfig":{"InputType":"JSON"}},`):                   "parameter VersionId of ItemReader at /States/A/ItemReader/Parameters",
+		distributed(`"ResultWriter":{"WriterConfig":{"Transformation":"FLATTEN","OutputType":"JSONL"}},`):                                                                                     "OutputType JSONL without Resource at /States/A/ResultWriter/WriterConfig/OutputType",
+		states(`"A":{"Type":"Pass","QueryLanguage":"JSONata","End":true}`):                                                                                                                    "QueryLanguage JSONata at /States/A/QueryLanguage",
+		`{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Succeed"}}}`:                                                                                                         "QueryLanguage JSONata at /QueryLanguage",
+		task(`"Credentials":{}`): "Credentials at /States/A/Credentials",
+		states(`"A":{"Type":"Task","End":true,"Resource":"arn:aws:states:::sqs:sendMessage"}`):                                                   "Resource arn:aws:states:::sqs:sendMessage at /States/A/Resource",
 		states(`"A":{"Type":"Task","End":true,"Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"f","LogType.$":"$.t"}}`): "parameter LogType of lambda:invoke at /States/A/Parameters",
 	}
 	for definition, want := range tests {

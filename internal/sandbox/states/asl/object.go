@@ -18,6 +18,7 @@ type reader struct {
 	diagnostics []Diagnostic
 	unsupported *UnsupportedError // the first
 	names       map[string]string // state name → where it is
+	labels      []string          // of Distributed Maps
 }
 
 func (r *reader) refuse(at, format string, args ...any) {
@@ -124,7 +125,10 @@ func (o object) fraction(name string, other float64) float64 {
 }
 
 // quantity takes NAME or NAMEPath.
-func (o object) quantity(name string, least int) Quantity {
+func (o object) quantity(name string, least int) Quantity { return o.bounded(name, least, maxSeconds) }
+
+// bounded does so with another upper bound for NAME.
+func (o object) bounded(name string, least, most int) Quantity {
 	if o.has(name) && o.has(name+"Path") {
 		o.refuse(o.at, "Only one of '%s' and '%sPath' is allowed", name, name)
 	}
@@ -134,7 +138,7 @@ func (o object) quantity(name string, least int) Quantity {
 		return Quantity{Path: p, Given: true}
 	}
 	given := o.has(name)
-	return Quantity{Value: o.number(name, least, maxSeconds, 0), Given: given}
+	return Quantity{Value: o.number(name, least, most, 0), Given: given}
 }
 
 // path takes a path, nil where there is none.

@@ -23,6 +23,8 @@ type Resources interface {
 	// Parameters are those that a resource such as "lambda:invoke" takes; ok is
 	// false for one that is not there.
 	Parameters(resource string) (required, optional []string, ok bool)
+	// Objects reports whether there is an S3 for ItemReader and ResultWriter.
+	Objects() bool
 }
 
 // Parse reads a definition for a state machine of type EXPRESS or STANDARD. The

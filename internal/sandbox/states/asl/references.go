@@ -27,12 +27,17 @@ func (m *Machine) References() map[string][]string {
 
 func (s *State) variables(add func(string)) {
 	paths := []*path.Path{s.Input.Path, s.Output.Path, s.Timeout.Path, s.Heartbeat.Path, s.Seconds.Path, s.Until, &s.Items, s.Concurrency.Path}
+	templates := append(assigns(s), s.Template, s.Selector)
+	if s.Distributed != nil {
+		morePaths, moreTemplates := s.Distributed.reads()
+		paths, templates = append(paths, morePaths...), append(templates, moreTemplates...)
+	}
 	for _, p := range paths {
 		if p != nil && p.Variable() != "" {
 			add(p.Variable())
 		}
 	}
-	for _, t := range append(assigns(s), s.Template, s.Selector) {
+	for _, t := range templates {
 		if t != nil {
 			t.Variables(add)
 		}
@@ -45,6 +50,21 @@ func (s *State) variables(add func(string)) {
 	for _, rule := range s.Choices {
 		rule.Condition.Variables(add)
 	}
+}
+
+// reads are the paths and templates of a Distributed Map alone; some are nil.
+func (d *Distributed) reads() (paths []*path.Path, templates []*template.Template) {
+	paths = []*path.Path{d.ToleratedCount.Path, d.ToleratedPercentage.Path}
+	if d.Reader != nil {
+		paths, templates = append(paths, d.Reader.MaxItems.Path), append(templates, d.Reader.Parameters)
+	}
+	if d.Batcher != nil {
+		paths, templates = append(paths, d.Batcher.Items.Path, d.Batcher.Bytes.Path), append(templates, d.Batcher.Input)
+	}
+	if d.Writer != nil {
+		templates = append(templates, d.Writer.Parameters)
+	}
+	return paths, templates
 }
 
 // assigns are all templates of a state that assign variables.

@@ -128,12 +128,6 @@ func (r *reader) subMachine(o object) *Machine {
 	return m
 }
 
-// distributed are the fields of a Distributed Map.
-var distributed = []string{
-	"ItemReader", "ItemBatcher", "ResultWriter", "Label", "ToleratedFailureCount", "ToleratedFailureCountPath",
-	"ToleratedFailurePercentage", "ToleratedFailurePercentagePath",
-}
-
 func (r *reader) mapState(o object, s *State) {
 	o.transition(s)
 	o.filters(s)
@@ -151,48 +145,54 @@ func (r *reader) mapState(o object, s *State) {
 		s.Items = *p
 	}
 	s.Concurrency = o.quantity("MaxConcurrency", 0)
-	for _, name := range distributed {
-		if o.has(name) {
-			o.take(name)
-			r.unsupport(o.below(name), name)
-		}
-	}
 	name := "ItemProcessor"
 	if o.has("Iterator") {
 		name = "Iterator"
 	}
-	raw, ok := o.take(name)
-	if !ok {
+	if !o.has(name) {
 		r.refuse(o.at, "Missing required field 'ItemProcessor'")
 		return
 	}
-	if processor, ok := r.object(o.below(name), raw); ok {
-		r.processorConfig(processor)
-		s.Branches = []*Machine{r.subMachine(processor)}
-		processor.done()
+	processor, ok := o.part(name)
+	if !ok {
+		return
 	}
+	outer := r.express
+	switch mode, kind := processor.config(); {
+	case mode != "DISTRIBUTED":
+		o.inline()
+	case outer:
+		r.refuse(processor.below("ProcessorConfig/Mode"), "Express state machine does not support 'DISTRIBUTED' mode")
+		o.distributed(false)
+	default:
+		s.Distributed = o.distributed(kind == "EXPRESS")
+		r.express = s.Distributed.Express
+	}
+	s.Branches = []*Machine{r.subMachine(processor)}
+	r.express = outer
+	processor.done()
 }
 
-func (r *reader) processorConfig(o object) {
-	raw, ok := o.take("ProcessorConfig")
+// config takes a ProcessorConfig.
+func (o object) config() (mode, kind string) {
+	config, ok := o.part("ProcessorConfig")
 	if !ok {
-		return
+		return "INLINE", ""
 	}
-	config, ok := r.object(o.below("ProcessorConfig"), raw)
-	if !ok {
-		return
-	}
-	switch mode := config.text("Mode"); {
-	case mode == "DISTRIBUTED" && r.express:
-		r.refuse(config.below("Mode"), "Express state machine does not support 'DISTRIBUTED' mode")
-		config.take("ExecutionType")
-	case mode == "DISTRIBUTED":
-		r.unsupport(config.below("Mode"), "Mode DISTRIBUTED")
-		config.take("ExecutionType")
-	case mode != "" && mode != "INLINE":
-		r.refuse(config.below("Mode"), "Value is not one of [INLINE, DISTRIBUTED]")
+	switch mode = config.text("Mode"); mode {
+	case "", "INLINE":
+		mode = "INLINE"
+	case "DISTRIBUTED":
+		switch kind = config.required("ExecutionType"); kind {
+		case "STANDARD", "EXPRESS":
+		default:
+			o.refuse(config.below("ExecutionType"), "Value is not one of [STANDARD, EXPRESS]")
+		}
+	default:
+		o.refuse(config.below("Mode"), "Value is not one of [INLINE, DISTRIBUTED]")
 	}
 	config.done()
+	return mode, kind
 }
 
 // results takes ResultSelector and ResultPath.

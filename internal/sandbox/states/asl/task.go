@@ -82,6 +82,11 @@ func (r *reader) pattern(at, arn, pattern string) {
 // parameters checks the names of an integration's parameters.
 func (r *reader) parameters(at, resource string, raw any) {
 	required, optional, _ := r.resources.Parameters(resource)
+	r.checkParameters(at, resource, required, optional, raw)
+}
+
+// checkParameters does so for what is needed by name.
+func (r *reader) checkParameters(at, of string, required, optional []string, raw any) {
 	given, ok := raw.(map[string]any)
 	if raw != nil && !ok {
 		r.refuse(at+"/Parameters", "Expected value of type [Object]")
@@ -98,7 +103,7 @@ func (r *reader) parameters(at, resource string, raw any) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if !slices.Contains(required, name) && !slices.Contains(optional, name) {
-			r.unsupport(at+"/Parameters", "parameter "+name+" of "+resource)
+			r.unsupport(at+"/Parameters", "parameter "+name+" of "+of)
 		}
 	}
 }

@@ -28,6 +28,7 @@ type failure struct {
 	name, cause string // empty where AWS reports none
 	fatal       bool
 	aborted     bool // ended from outside: not a failure of its own
+	silent      bool // the state has no event that says so
 }
 
 func aborted() *failure { return &failure{aborted: true, fatal: true} }

@@ -114,13 +114,9 @@ func (v *visit) parallel(ctx context.Context) (any, *failure) {
 }
 
 func (v *visit) mapItems(ctx context.Context) (any, *failure) {
-	found, err := v.state.Items.Get(v.scope(v.data))
-	if err != nil {
-		return nil, v.broken(err)
-	}
-	items, ok := found.([]any)
-	if !ok {
-		return nil, v.fail(runtimeError, "Reference path \"%s\" must point to array.", v.state.Items)
+	items, wrong := v.items()
+	if wrong != nil {
+		return nil, wrong
 	}
 	limit, wrong := v.amount(v.state.Concurrency, "MaxConcurrency", 0)
 	if wrong != nil {

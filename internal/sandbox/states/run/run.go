@@ -45,6 +45,10 @@ type Execution struct {
 	// Call makes the call of a Task. Its error is an *integration.Error for what
 	// Retry and Catch can match.
 	Call func(ctx context.Context, resource asl.Resource, input any) (any, error)
+	// Distribute makes a Map Run and returns what the state returns. started is
+	// called with its ARN once it is there. The error is one of Distribution's
+	// Select, that of ctx, or an *integration.Error.
+	Distribute func(ctx context.Context, d *Distribution, started func(arn string)) (any, error)
 	// Sleep waits for Wait states and before retries.
 	Sleep   func(ctx context.Context, d time.Duration) error
 	Now     func() time.Time

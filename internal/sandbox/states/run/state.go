@@ -34,6 +34,9 @@ func (v *visit) run(ctx context.Context) (output any, next string, f *failure) {
 	case asl.Parallel:
 		return v.protect(ctx, v.parallel)
 	case asl.Map:
+		if v.state.Distributed != nil {
+			return v.protect(ctx, v.distribute)
+		}
 		return v.protect(ctx, v.mapItems)
 	}
 	return output, v.state.Next, f

@@ -37,7 +37,7 @@ func (v *visit) protect(ctx context.Context, attempt func(context.Context) (any,
 				continue
 			}
 		}
-		if begun && !f.aborted {
+		if begun && !f.aborted && !f.silent {
 			v.add(string(v.state.Type)+"StateFailed", f.details())
 		}
 		if !f.fatal {
