@@ -13,6 +13,7 @@ import (
 
 	"poolferry/internal/fault"
 	"poolferry/internal/manifest"
+	"poolferry/internal/scan"
 	"poolferry/internal/seeding"
 	"poolferry/internal/userpool"
 )
@@ -20,9 +21,6 @@ import (
 // listTimeout is how long a page may take: sixty users of fifty attributes of
 // 2,048 characters are six megabytes.
 const listTimeout = 10 * time.Second
-
-// pageSize is the most that Cognito lists in a page (Cognito API reference).
-const pageSize = 60
 
 // Listing is a pool's directory, page by page. Every call is one request, for
 // whoever lists a whole pool keeps to a pace, and a retry that the pace does not
@@ -45,15 +43,15 @@ func NewListing(account *Account, region, poolID string, role Role) *Listing {
 
 // Describe reads the pool's schema, and its estimate of how many users it has,
 // which is not exact (Cognito API reference, UserPoolType).
-func (l *Listing) Describe(ctx context.Context) (seeding.Description, error) {
+func (l *Listing) Describe(ctx context.Context) (scan.Description, error) {
 	out, err := l.client.DescribeUserPool(ctx, &cip.DescribeUserPoolInput{UserPoolId: &l.poolID})
 	if err != nil {
-		return seeding.Description{}, classify(fmt.Errorf("describe pool %s: %w", l.poolID, err))
+		return scan.Description{}, classify(fmt.Errorf("describe pool %s: %w", l.poolID, err))
 	}
 	if out.UserPool == nil {
-		return seeding.Description{}, fault.New(fault.Unavailable, "describe pool %s: empty answer", l.poolID)
+		return scan.Description{}, fault.New(fault.Unavailable, "describe pool %s: empty answer", l.poolID)
 	}
-	d := seeding.Description{Users: int(out.UserPool.EstimatedNumberOfUsers)}
+	d := scan.Description{Users: int(out.UserPool.EstimatedNumberOfUsers)}
 	for _, a := range out.UserPool.SchemaAttributes {
 		d.Attributes = append(d.Attributes, aws.ToString(a.Name))
 	}
@@ -62,9 +60,9 @@ func (l *Listing) Describe(ctx context.Context) (seeding.Description, error) {
 
 // ListUsers lists users. It names no attributes: Cognito refuses to list any
 // user who lacks one that is named (Cognito API reference, ListUsers).
-func (l *Listing) ListUsers(ctx context.Context, filter string, cursor manifest.Cursor) (page seeding.Page[userpool.User], err error) {
+func (l *Listing) ListUsers(ctx context.Context, filter string, cursor manifest.Cursor) (page scan.Page[userpool.User], err error) {
 	out, err := l.client.ListUsers(ctx, &cip.ListUsersInput{
-		UserPoolId: &l.poolID, Limit: aws.Int32(pageSize), Filter: optional(filter), PaginationToken: token(cursor),
+		UserPoolId: &l.poolID, Limit: aws.Int32(scan.PageSize), Filter: optional(filter), PaginationToken: token(cursor),
 	})
 	if err != nil {
 		return page, l.failed("users", cursor, err)
@@ -81,8 +79,8 @@ func (l *Listing) ListUsers(ctx context.Context, filter string, cursor manifest.
 }
 
 // ListGroups lists groups.
-func (l *Listing) ListGroups(ctx context.Context, cursor manifest.Cursor) (page seeding.Page[manifest.Group], err error) {
-	out, err := l.client.ListGroups(ctx, &cip.ListGroupsInput{UserPoolId: &l.poolID, Limit: aws.Int32(pageSize), NextToken: token(cursor)})
+func (l *Listing) ListGroups(ctx context.Context, cursor manifest.Cursor) (page scan.Page[manifest.Group], err error) {
+	out, err := l.client.ListGroups(ctx, &cip.ListGroupsInput{UserPoolId: &l.poolID, Limit: aws.Int32(scan.PageSize), NextToken: token(cursor)})
 	if err != nil {
 		return page, l.failed("groups", cursor, err)
 	}
@@ -100,9 +98,9 @@ func (l *Listing) ListGroups(ctx context.Context, cursor manifest.Cursor) (page 
 }
 
 // ListUsersInGroup lists the subs of a group's users.
-func (l *Listing) ListUsersInGroup(ctx context.Context, group string, cursor manifest.Cursor) (page seeding.Page[userpool.Sub], err error) {
+func (l *Listing) ListUsersInGroup(ctx context.Context, group string, cursor manifest.Cursor) (page scan.Page[userpool.Sub], err error) {
 	out, err := l.client.ListUsersInGroup(ctx, &cip.ListUsersInGroupInput{
-		UserPoolId: &l.poolID, GroupName: &group, Limit: aws.Int32(pageSize), NextToken: token(cursor),
+		UserPoolId: &l.poolID, GroupName: &group, Limit: aws.Int32(scan.PageSize), NextToken: token(cursor),
 	})
 	if Code(err) == "ResourceNotFoundException" {
 		return page, fault.New(fault.NotFound, "list users in group %q of pool %s: %w", group, l.poolID, err)
@@ -126,7 +124,7 @@ func (l *Listing) ListUsersInGroup(ctx context.Context, group string, cursor man
 // a token that is an hour old, or of another request.
 func (l *Listing) failed(what string, cursor manifest.Cursor, err error) error {
 	if cursor != "" && Code(err) == "InvalidParameterException" {
-		return fault.New(fault.Invalid, "list %s of pool %s: %w: %w", what, l.poolID, seeding.ErrCursor, err)
+		return fault.New(fault.Invalid, "list %s of pool %s: %w: %w", what, l.poolID, scan.ErrCursor, err)
 	}
 	return classify(fmt.Errorf("list %s of pool %s: %w", what, l.poolID, err))
 }

@@ -25,6 +25,9 @@ import (
 // Directory is a pool as it can be listed. Errors have the kinds of package
 // fault; each call is one request, tried once.
 type Directory interface {
+	// Describe returns what has to be known of the pool.
+	Describe(ctx context.Context) (Description, error)
+
 	// ListUsers returns a page of users: those that match the filter, or all for
 	// an empty one. It may hold any number of users, none included; only an empty
 	// Next ends the list. No cursor stands for the first page. The error wraps
@@ -61,6 +64,19 @@ type Limits struct {
 	Time  time.Duration
 	Lines int
 	Bytes int64 // of lines, before compression
+}
+
+// spareTime is what remains of a Lambda's time when the reading ends: for the
+// page that is under way, and to write what was read and the checkpoint.
+const spareTime = 15 * time.Second
+
+// Within returns limits that end early enough for what comes after a batch, where
+// the context has a deadline.
+func (l Limits) Within(ctx context.Context) Limits {
+	if end, ok := ctx.Deadline(); ok {
+		l.Time = min(l.Time, time.Until(end)-spareTime)
+	}
+	return l
 }
 
 // Sharding says how a scan slices a pool.

@@ -2,12 +2,11 @@ package seeding
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"poolferry/internal/fault"
 	"poolferry/internal/manifest"
+	"poolferry/internal/scan"
 )
 
 // BatchInput says which shard a batch belongs to.
@@ -29,20 +28,6 @@ type BatchOutput struct {
 	Attempt int    `json:"attempt"`
 	Failed  string `json:"failed,omitempty"` // why the shard was given up, in a word or for an operator
 }
-
-// Reasons why a shard is given up, beside those for a serial shard.
-const (
-	reasonCursor = "cursor_refused"   // as often as cursorAttempts
-	reasonStuck  = "cursor_not_moved" // the same page would come for ever
-)
-
-// cursorAttempts is how many attempts may end with a cursor that is not taken
-// before a person has to look.
-const cursorAttempts = 5
-
-// spareTime is what remains of a Lambda's time when the reading ends: for the
-// page that is under way, and to write part and checkpoint.
-const spareTime = 15 * time.Second
 
 // Batch reads the pages of a shard that come next, until it reaches a limit or
 // the end, writes them as a part and moves the checkpoint. Of a shard that is
@@ -94,7 +79,7 @@ func (s *Seeding) Fail(ctx context.Context, in BatchInput, failure string) (Batc
 	}
 	st, err := s.standing(ctx, g, shard)
 	if err == nil && st.State == manifest.Open {
-		st, err = s.giveUp(ctx, g, st, kindNamed(failure), "batch_failed: "+codeWord(failure))
+		st, err = s.giveUp(ctx, g, st, kindNamed(failure), "batch_failed: "+scan.CodeWord(failure))
 	}
 	if err != nil {
 		return BatchOutput{}, fmt.Errorf("give up shard %s: %w", shard.ID, err)
@@ -127,17 +112,15 @@ func (st standing) output() BatchOutput {
 // advance does the reading and writing of a batch.
 func (s *Seeding) advance(ctx context.Context, g manifest.Generation, st standing, concurrency int) (standing, error) {
 	began := s.o.Now()
-	share, err := s.share(ctx, g, concurrency)
+	share := s.share(g, concurrency)
+	rate, err := share.Now(ctx)
 	if err != nil {
 		return st, err
 	}
-	limits := s.o.Limits
-	if end, ok := ctx.Deadline(); ok {
-		limits.Time = min(limits.Time, time.Until(end)-spareTime)
-	}
-	b := &batch{seeding: s, generation: g, start: st.Checkpoint, limits: limits, concurrency: concurrency, shared: began, patience: s.patience("user_list", share, limits.Time)}
-	err = b.read(ctx)
-	record := BatchRecord{At: began, Shard: st.Shard.ID, Pages: b.pages, Throttled: b.patience.throttled}
+	limits := s.o.Limits.Within(ctx)
+	b := &batch{seeding: s, generation: g, start: st.Checkpoint, limits: limits, share: share, patience: s.patience("user_list", rate, limits.Time)}
+	read, err := b.read(ctx)
+	record := BatchRecord{At: began, Shard: st.Shard.ID, Pages: read.Pages, Throttled: read.Throttled}
 	defer func() {
 		record.Took = s.o.Now().Sub(began)
 		s.o.Recorder.RecordBatch(ctx, record)
@@ -145,7 +128,7 @@ func (s *Seeding) advance(ctx context.Context, g manifest.Generation, st standin
 	if err != nil {
 		return s.endBatch(ctx, g, st, err)
 	}
-	next, err := st.Advance(b.next, s.o.Now(), b.parts...)
+	next, err := st.Advance(read.Next, s.o.Now(), b.parts...)
 	if err != nil {
 		return st, err
 	}
@@ -161,49 +144,38 @@ func (s *Seeding) advance(ctx context.Context, g manifest.Generation, st standin
 	return moved, nil
 }
 
-// shareEvery is how often a batch asks how many others there are. When a shard is
-// done, what it had of the pace goes to the others.
-const shareEvery = 3 * time.Second
-
-// share is the part of the pace that belongs to one batch: that of the shards
-// which are read now.
-func (s *Seeding) share(ctx context.Context, g manifest.Generation, concurrency int) (float64, error) {
+// share is what one batch has of the pace.
+func (s *Seeding) share(g manifest.Generation, concurrency int) scan.Share {
 	if concurrency <= 0 {
 		concurrency = s.o.Concurrency
 	}
-	if concurrency == 1 || len(g.Shards) == 1 {
-		return s.o.PerSecond, nil
+	return scan.Share{
+		PerSecond: s.o.PerSecond, Concurrency: min(concurrency, len(g.Shards)),
+		Open: func(ctx context.Context) (open int, err error) {
+			standings, err := s.standings(ctx, g)
+			for _, st := range standings {
+				if st.State == manifest.Open {
+					open++
+				}
+			}
+			return open, err
+		},
 	}
-	standings, err := s.standings(ctx, g)
-	open := 0
-	for _, st := range standings {
-		if st.State == manifest.Open {
-			open++
-		}
-	}
-	return s.o.PerSecond / float64(max(1, min(concurrency, open))), err
 }
 
 // endBatch decides about a batch that has read nothing.
 func (s *Seeding) endBatch(ctx context.Context, g manifest.Generation, st standing, err error) (standing, error) {
-	if refused, ok := errors.AsType[*refusal](err); ok {
-		return s.giveUp(ctx, g, st, fault.Invalid, refused.reason)
-	}
-	switch kind := fault.KindOf(err); {
-	case errors.Is(err, ErrCursor) && st.Cursor != "":
-		if st.Attempt%cursorAttempts == 0 {
-			return s.giveUp(ctx, g, st, fault.Conflict, reasonCursor)
-		}
+	ruling := scan.Judge(err, st.Shard, st.Attempt, st.Cursor)
+	switch {
+	case ruling.GiveUp != nil:
+		return s.giveUp(ctx, g, st, ruling.GiveUp.Kind, ruling.GiveUp.Reason)
+	case ruling.Restart:
 		next, err := st.Restart(s.o.Now())
 		if err != nil {
 			return st, err
 		}
 		moved, _, err := s.swap(ctx, g, st, next)
 		return moved, err
-	case kind == fault.Invalid && st.Shard.Filter != "" && st.Cursor == "":
-		return s.giveUp(ctx, g, st, kind, whyRefused)
-	case kind == fault.Denied, kind == fault.Invalid, kind == fault.NotFound:
-		return s.giveUp(ctx, g, st, kind, "directory: "+codeOf(err))
 	}
 	return st, err
 }

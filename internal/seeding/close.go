@@ -6,6 +6,7 @@ import (
 
 	"poolferry/internal/fault"
 	"poolferry/internal/manifest"
+	"poolferry/internal/scan"
 )
 
 // CloseInput says which generation to close.
@@ -126,13 +127,13 @@ func (out *CloseOutput) sum(standings []standing) (work bool, broken string) {
 
 // finish proves the count and writes the manifest.
 func (s *Seeding) finish(ctx context.Context, g manifest.Generation, standings []standing, out *CloseOutput) error {
-	pool, err := s.describe(ctx)
+	pool, err := s.look().Describe(ctx)
 	if err != nil {
 		return fmt.Errorf("close generation %d: %w", g.Generation, err)
 	}
 	out.Estimate = pool.Users
-	if byPrefix(g.Shards) && !agrees(out.Profiles, pool.Users) {
-		return s.giveUpGeneration(ctx, g, whyDisagree, out)
+	if scan.ByPrefix(g.Shards) && !agrees(out.Profiles, pool.Users) {
+		return s.giveUpGeneration(ctx, g, scan.WhyDisagree, out)
 	}
 	commits, refs := map[string]manifest.Commit{}, map[string]manifest.DocumentRef{}
 	for _, st := range standings {
@@ -171,7 +172,7 @@ func agrees(profiles, estimate int) bool {
 func (s *Seeding) giveUpGeneration(ctx context.Context, g manifest.Generation, why string, out *CloseOutput) error {
 	of := g.Origin
 	of.Generation++
-	next, err := s.open(ctx, of, serial(), why)
+	next, err := s.open(ctx, of, scan.Serial(), why)
 	if err != nil {
 		return err
 	}

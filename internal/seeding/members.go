@@ -28,24 +28,24 @@ func (p place) cursor() manifest.Cursor {
 	return manifest.Cursor(text)
 }
 
-func (m members) page(ctx context.Context, cursor manifest.Cursor) (page, error) {
+func (m members) page(ctx context.Context, cursor manifest.Cursor) (page, manifest.Cursor, error) {
 	at, err := m.place(cursor)
 	if err != nil || at.Group == "" {
-		return page{}, err
+		return page{}, "", err
 	}
 	listed, err := m.directory.ListUsersInGroup(ctx, at.Group, manifest.Cursor(at.Token))
 	if is(err, fault.NotFound) { // deleted since the groups were listed, so nobody is in it
 		listed, err = Page[userpool.Sub]{}, nil
 	}
 	if err != nil {
-		return page{}, err
+		return page{}, "", err
 	}
-	out := page{next: m.next(at, listed.Next)}
+	var out page
 	slices.Sort(listed.Items)
 	for _, sub := range slices.Compact(listed.Items) {
 		out.members = append(out.members, manifest.Member{Group: at.Group, Sub: sub})
 	}
-	return out, nil
+	return out, m.next(at, listed.Next), nil
 }
 
 // place reads a cursor. There is no group where there are no groups.

@@ -8,6 +8,7 @@ import (
 
 	"poolferry/internal/fault"
 	"poolferry/internal/manifest"
+	"poolferry/internal/scan"
 )
 
 // PlanInput says what to plan.
@@ -201,9 +202,9 @@ func (s *Seeding) takeUp(ctx context.Context, g manifest.Generation, st standing
 	var next manifest.Checkpoint
 	var err error
 	switch st.Failure.Reason {
-	case whyRefused, whyNotHonoured:
+	case scan.WhyRefused, scan.WhyNotHonoured:
 		return st.Checkpoint, nil // of no use: close gives the generation up
-	case reasonCursor:
+	case scan.ReasonCursor:
 		next, err = st.Restart(s.o.Now())
 	default:
 		next, err = st.Resume(s.o.Now())

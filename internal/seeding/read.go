@@ -4,14 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"strings"
-	"sync/atomic"
-	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"poolferry/internal/fault"
 	"poolferry/internal/manifest"
+	"poolferry/internal/scan"
 	"poolferry/internal/userpool"
 )
 
@@ -20,149 +16,80 @@ type batch struct {
 	seeding    *Seeding
 	generation manifest.Generation
 	start      manifest.Checkpoint
-	limits     Limits
-	patience   *patience
+	limits     scan.Limits
+	share      scan.Share
+	patience   *scan.Patience
 
-	concurrency int
-	shared      time.Time // when the share of the pace was right
+	part  *openPart // that is being written
+	bytes int64     // of the parts before
 
 	// What was read.
-	pages int
 	lines int
-	next  manifest.Cursor
 	parts []manifest.PartRef
-
-	full atomic.Bool // a limit of size is reached
 }
 
 // page is a page of either content.
 type page struct {
 	users   []userpool.User
 	members []manifest.Member
-	next    manifest.Cursor
 }
 
 // source returns the page behind a cursor.
-type source func(ctx context.Context, cursor manifest.Cursor) (page, error)
+type source = scan.Source[page]
 
-// read reads pages, and writes what it has read as parts. While one page is on
-// its way the one before is encoded. An error means that there is nothing to
-// keep; where a later page fails, those before it are kept, and the next batch
-// meets the failure again.
-func (b *batch) read(ctx context.Context) error {
+// read reads pages, and writes what it has read as parts.
+func (b *batch) read(ctx context.Context) (scan.Outcome, error) {
 	from, err := b.source(ctx)
 	if err != nil {
-		return err
+		return scan.Outcome{}, err
 	}
-	var ended error
-	pages := make(chan page)
-	group, inner := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		defer close(pages)
-		ended = b.fetch(inner, from, pages)
-		return nil
-	})
-	group.Go(func() error { return b.encode(inner, pages) })
-	if err := group.Wait(); err != nil {
-		return err
+	reading := scan.Batch[page]{From: from, Cursor: b.start.Cursor, Patience: b.patience, Share: b.share, Take: b.write}
+	read, err := reading.Read(ctx)
+	if err != nil || b.part == nil {
+		return read, err
 	}
-	if b.pages == 0 {
-		return ended
-	}
-	return nil
+	return read, b.finish(ctx)
 }
 
-// fetch sends pages until a limit, the end or an error.
-func (b *batch) fetch(ctx context.Context, from source, pages chan<- page) error {
-	for cursor := b.start.Cursor; ; {
-		var p page
-		err := b.patience.do(ctx, func(ctx context.Context) (err error) {
-			p, err = from(ctx, cursor)
+// write writes a page, and reports whether a limit of size is reached.
+func (b *batch) write(ctx context.Context, p page) (full bool, err error) {
+	for _, u := range p.users {
+		if err := b.add(ctx, func(w *manifest.PartWriter) error { return w.Profile(u) }); err != nil {
+			return false, err
+		}
+	}
+	for _, m := range p.members {
+		if err := b.add(ctx, func(w *manifest.PartWriter) error { return w.Member(m) }); err != nil {
+			return false, err
+		}
+	}
+	lines, size := b.lines, b.bytes
+	if b.part != nil {
+		lines, size = lines+b.part.writer.Count(), size+b.part.writer.ContentBytes()
+	}
+	return lines >= b.limits.Lines || size >= b.limits.Bytes, nil
+}
+
+// add writes a line. A user who comes up again ends a part, for each is in a part
+// once, and the later line counts.
+func (b *batch) add(ctx context.Context, line func(*manifest.PartWriter) error) (err error) {
+	for range 2 {
+		if b.part == nil {
+			if b.part, err = b.begin(); err != nil {
+				return err
+			}
+		}
+		if err = line(b.part.writer); !is(err, fault.AlreadyExists) {
+			break
+		}
+		if err = b.finish(ctx); err != nil {
 			return err
-		})
-		if err != nil {
-			return err
-		}
-		if p.next == cursor && cursor != "" {
-			return &refusal{reasonStuck}
-		}
-		b.fitShare(ctx)
-		select {
-		case pages <- p:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		cursor = p.next
-		if cursor == "" || b.full.Load() || !b.seeding.o.Now().Before(b.patience.until) {
-			return nil
 		}
 	}
-}
-
-// fitShare asks anew for the share of the pace, now and then. An answer that
-// does not come leaves it as it is.
-func (b *batch) fitShare(ctx context.Context) {
-	now := b.seeding.o.Now()
-	if now.Sub(b.shared) < shareEvery {
-		return
+	if is(err, fault.Invalid) {
+		return &scan.Refusal{Reason: err.Error()} // names attributes and subs, never values
 	}
-	b.shared = now
-	if share, err := b.seeding.share(ctx, b.generation, b.concurrency); err == nil {
-		b.patience.budget.Refit(share)
-	}
-}
-
-// encode writes pages into parts. A user who comes up again ends a part, for
-// each is in a part once, and the later line counts.
-func (b *batch) encode(ctx context.Context, pages <-chan page) error {
-	var part *openPart
-	var bytes int64
-	add := func(write func(*manifest.PartWriter) error) (err error) {
-		for range 2 {
-			if part == nil {
-				if part, err = b.begin(); err != nil {
-					return err
-				}
-			}
-			if err = write(part.writer); !is(err, fault.AlreadyExists) {
-				break
-			}
-			bytes += part.writer.ContentBytes()
-			if err = b.finish(ctx, part); err != nil {
-				return err
-			}
-			part = nil
-		}
-		if is(err, fault.Invalid) {
-			return &refusal{err.Error()} // names attributes and subs, never values
-		}
-		return err
-	}
-	for p := range pages {
-		for _, u := range p.users {
-			if err := add(func(w *manifest.PartWriter) error { return w.Profile(u) }); err != nil {
-				return err
-			}
-		}
-		for _, m := range p.members {
-			if err := add(func(w *manifest.PartWriter) error { return w.Member(m) }); err != nil {
-				return err
-			}
-		}
-		b.pages++
-		b.next = p.next
-		lines, size := b.lines, bytes
-		if part != nil {
-			lines, size = lines+part.writer.Count(), size+part.writer.ContentBytes()
-		}
-		if lines >= b.limits.Lines || size >= b.limits.Bytes {
-			b.full.Store(true)
-		}
-	}
-	if part == nil {
-		return nil
-	}
-	return b.finish(ctx, part)
+	return err
 }
 
 // openPart is a part that is being written.
@@ -178,7 +105,9 @@ func (b *batch) begin() (part *openPart, err error) {
 	return part, err
 }
 
-func (b *batch) finish(ctx context.Context, part *openPart) error {
+// finish stores the part.
+func (b *batch) finish(ctx context.Context) error {
+	part := b.part
 	ref, err := part.writer.Close()
 	if err != nil {
 		return err
@@ -189,6 +118,8 @@ func (b *batch) finish(ctx context.Context, part *openPart) error {
 	}
 	b.parts = append(b.parts, ref)
 	b.lines += ref.Count
+	b.bytes += part.writer.ContentBytes()
+	b.part = nil
 	return nil
 }
 
@@ -207,35 +138,14 @@ func (b *batch) source(ctx context.Context) (source, error) {
 // profiles lists the users of a shard, without the attributes that the mapping
 // drops.
 func (s *Seeding) profiles(shard manifest.Shard) source {
-	dropped, prefix := s.dropped(), shard.Prefix()
-	return func(ctx context.Context, cursor manifest.Cursor) (page, error) {
-		listed, err := s.o.Directory.ListUsers(ctx, shard.Filter, cursor)
-		if err != nil {
-			return page{}, err
-		}
-		for _, u := range listed.Items {
-			if !strings.HasPrefix(string(u.Sub), prefix) {
-				return page{}, &refusal{whyNotHonoured}
-			}
+	dropped, listed := s.dropped(), scan.Users(s.o.Directory, shard)
+	return func(ctx context.Context, cursor manifest.Cursor) (page, manifest.Cursor, error) {
+		users, next, err := listed(ctx, cursor)
+		for _, u := range users {
 			for name := range dropped {
 				delete(u.Attributes, name)
 			}
 		}
-		return page{users: lastOfEach(listed.Items), next: listed.Next}, nil
+		return page{users: users}, next, err
 	}
-}
-
-// lastOfEach keeps the last of the lines about each user.
-func lastOfEach(users []userpool.User) []userpool.User {
-	last := make(map[userpool.Sub]int, len(users))
-	for i, u := range users {
-		last[u.Sub] = i
-	}
-	kept := users[:0]
-	for i, u := range users {
-		if last[u.Sub] == i {
-			kept = append(kept, u)
-		}
-	}
-	return kept
 }

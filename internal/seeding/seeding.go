@@ -2,28 +2,20 @@ package seeding
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"math/rand/v2"
 	"time"
 
 	"poolferry/internal/fault"
 	"poolferry/internal/manifest"
+	"poolferry/internal/scan"
 	"poolferry/internal/userpool"
 )
 
 // Directory is the source pool as the export role may read it. Errors have the
 // kinds of package fault; each call is one request, tried once.
 type Directory interface {
-	// Describe returns what a plan needs to know of the pool.
-	Describe(ctx context.Context) (Description, error)
-
-	// ListUsers returns a page of users: those that match the filter, or all for
-	// an empty one. It may hold any number of users, none included; only an empty
-	// Next ends the list. No cursor stands for the first page. The error wraps
-	// ErrCursor where the directory does not take the cursor. The page belongs to
-	// the caller.
-	ListUsers(ctx context.Context, filter string, cursor manifest.Cursor) (Page[userpool.User], error)
+	scan.Directory
 
 	// ListGroups returns a page of the pool's groups; pages as in ListUsers.
 	ListGroups(ctx context.Context, cursor manifest.Cursor) (Page[manifest.Group], error)
@@ -34,21 +26,14 @@ type Directory interface {
 	ListUsersInGroup(ctx context.Context, group string, cursor manifest.Cursor) (Page[userpool.Sub], error)
 }
 
-// ErrCursor means that a cursor is no longer taken, be it too old or of another
-// request. The list has to be read again from its beginning.
-var ErrCursor = errors.New("cursor refused")
+// What a directory returns is described by package scan.
+type (
+	Page[T any] = scan.Page[T]
+	Description = scan.Description
+)
 
-// Page is a page of a list.
-type Page[T any] struct {
-	Items []T
-	Next  manifest.Cursor // empty at the end of the list
-}
-
-// Description is what a plan needs to know of a pool.
-type Description struct {
-	Users      int      // the pool's own estimate
-	Attributes []string // names in the pool's schema
-}
+// ErrCursor means that a cursor is no longer taken.
+var ErrCursor = scan.ErrCursor
 
 // Store keeps the manifest of one run; store.Run says what its methods do.
 type Store interface {
@@ -93,25 +78,20 @@ type BatchRecord struct {
 }
 
 // Sharding says how a plan slices the source pool.
-type Sharding string
+type Sharding = scan.Sharding
 
 // The shardings.
 const (
-	ShardsAuto   Sharding = "auto"   // prefixes where they help and the pool proves to honour them
-	ShardsSerial Sharding = "serial" // one shard with all users
-	ShardsPrefix Sharding = "prefix" // prefixes wherever the pool proves to honour them
+	ShardsAuto   = scan.ShardsAuto
+	ShardsSerial = scan.ShardsSerial
+	ShardsPrefix = scan.ShardsPrefix
 )
 
-// DefaultConcurrency is how many batches run at a time: one for each prefix.
-const DefaultConcurrency = 16
+// DefaultConcurrency is how many batches run at a time.
+const DefaultConcurrency = scan.DefaultConcurrency
 
-// Limits of a batch. It ends with the page that reaches one of them, or with the
-// next, which is on its way by then.
-type Limits struct {
-	Time  time.Duration
-	Lines int
-	Bytes int64 // of lines, before compression
-}
+// Limits of a batch.
+type Limits = scan.Limits
 
 // DefaultLimits keep a batch within a Lambda of 128 MB and a minute.
 func DefaultLimits() Limits { return Limits{Time: 40 * time.Second, Lines: 20_000, Bytes: 8 << 20} }

@@ -1,4 +1,4 @@
-package seeding
+package scan
 
 import (
 	"context"
@@ -9,26 +9,27 @@ import (
 	"poolferry/internal/pace"
 )
 
-// patience makes requests to the directory: each at its turn, and again after
-// an answer that only asks to wait, until the time is up.
-type patience struct {
+// Patience makes requests to a directory: each at its turn, and again after an
+// answer that only asks to wait, until the time is up.
+type Patience struct {
 	budget    *pace.Budget
 	until     time.Time
 	now       func() time.Time
 	throttled int
 }
 
-func (s *Seeding) patience(name string, perSecond float64, limit time.Duration) *patience {
-	now := s.o.Now
-	return &patience{budget: pace.New(name, perSecond, now, s.o.Random), until: now().Add(limit), now: now}
+// NewPatience returns a patience of so many requests per second, which lasts for
+// limit. The name, such as user_list, is for errors; random is as in pace.New.
+func NewPatience(name string, perSecond float64, limit time.Duration, now func() time.Time, random func() float64) *Patience {
+	return &Patience{budget: pace.New(name, perSecond, now, random), until: now().Add(limit), now: now}
 }
 
 // errTimeUp means that the time of a patience is up.
 var errTimeUp = errors.New("time is up")
 
-// do makes a request. Where the time is up the error wraps errTimeUp and what
-// the directory said last.
-func (p *patience) do(ctx context.Context, request func(context.Context) error) error {
+// Do makes a request. Where the time is up the error says so, and has the kind of
+// what the directory said last.
+func (p *Patience) Do(ctx context.Context, request func(context.Context) error) error {
 	waiting, cancel := context.WithTimeout(ctx, p.until.Sub(p.now()))
 	defer cancel()
 	var last error
@@ -57,8 +58,10 @@ func (p *patience) do(ctx context.Context, request func(context.Context) error) 
 	}
 }
 
-// timeUp has the kind of what the directory said last.
-func (p *patience) timeUp(last error) error {
+// over reports whether the time is up.
+func (p *Patience) over() bool { return !p.now().Before(p.until) }
+
+func (p *Patience) timeUp(last error) error {
 	if last == nil {
 		return fault.New(fault.Unavailable, "%w", errTimeUp)
 	}
