@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"poolferry/internal/fault"
+	"poolferry/internal/userpool"
 )
 
 // Plan is what a run copies from where. It is written once and never changed.
@@ -69,6 +72,30 @@ type Origin struct {
 	Run        string `json:"run"`
 	Generation int    `json:"generation"` // from 1
 	PlanSHA256 Digest `json:"plan_sha256"`
+}
+
+// For returns an error of kind fault.Invalid unless p is the plan of a run from
+// source to target under a mapping: half of what is done would be about one thing
+// and half about another.
+func (p Plan) For(run string, source, target Pool, mapping userpool.Mapping) error {
+	const next = "; to go on under this configuration begin a new run: change run in poolferry.yaml"
+	for _, pool := range []struct {
+		what         string
+		plan, config Pool
+	}{{"source", p.Source, source}, {"target", p.Target, target}} {
+		if pool.plan != pool.config {
+			return fault.New(fault.Invalid, "the plan of run %s is for %s pool %s of account %q, the configuration has %s of account %q%s",
+				run, pool.what, pool.plan.ID, pool.plan.Account, pool.config.ID, pool.config.Account, next)
+		}
+	}
+	digest, err := DigestOfMapping(mapping)
+	if err != nil {
+		return err
+	}
+	if digest != p.MappingSHA256 {
+		return fault.New(fault.Invalid, "the mapping has changed since the plan of run %s was made (%.12s, now %.12s)%s", run, p.MappingSHA256, digest, next)
+	}
+	return nil
 }
 
 // Encode returns the bytes of the document.

@@ -64,6 +64,11 @@ func (b mortalBucket) Get(ctx context.Context, key string) (o store.Object, err 
 	return o, err
 }
 
+func (b mortalBucket) GetRange(ctx context.Context, key string, offset, length int64) (data []byte, err error) {
+	err = b.step(func() (err error) { data, err = b.Bucket.GetRange(ctx, key, offset, length); return err })
+	return data, err
+}
+
 func (b mortalBucket) Put(ctx context.Context, key string, body []byte, when store.Condition) (tag string, err error) {
 	err = b.step(func() (err error) { tag, err = b.Bucket.Put(ctx, key, body, when); return err })
 	return tag, err

@@ -101,30 +101,7 @@ func (s *Seeding) plan(ctx context.Context) (manifest.Plan, manifest.Digest, err
 	if err != nil {
 		return plan, "", err
 	}
-	return plan, digest, s.checkPlan(plan)
-}
-
-// checkPlan refuses to go on with a plan for something else: half of the
-// manifest would be about one thing and half about another.
-func (s *Seeding) checkPlan(plan manifest.Plan) error {
-	const next = "; to seed under this configuration begin a new run: change run in poolferry.yaml"
-	for _, pool := range []struct {
-		what         string
-		plan, config manifest.Pool
-	}{{"source", plan.Source, s.o.Source}, {"target", plan.Target, s.o.Target}} {
-		if pool.plan != pool.config {
-			return fault.New(fault.Invalid, "the plan of run %s is for %s pool %s of account %q, the configuration has %s of account %q%s",
-				s.o.Run, pool.what, pool.plan.ID, pool.plan.Account, pool.config.ID, pool.config.Account, next)
-		}
-	}
-	digest, err := manifest.DigestOfMapping(s.o.Mapping)
-	if err != nil {
-		return err
-	}
-	if digest != plan.MappingSHA256 {
-		return fault.New(fault.Invalid, "the mapping has changed since the plan of run %s was made (%.12s, now %.12s)%s", s.o.Run, plan.MappingSHA256, digest, next)
-	}
-	return nil
+	return plan, digest, plan.For(s.o.Run, s.o.Source, s.o.Target, s.o.Mapping)
 }
 
 // generation returns the generation that is asked for, which it opens if it may.

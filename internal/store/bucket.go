@@ -12,6 +12,11 @@ type Bucket interface {
 	// Get returns an object; fault.NotFound where there is none.
 	Get(ctx context.Context, key string) (Object, error)
 
+	// GetRange returns length bytes of an object from offset on: all of them, or
+	// an error, of kind fault.Invalid where the object ends before. No bytes at all
+	// need no object.
+	GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error)
+
 	// Put writes an object if the condition holds, and returns its new tag.
 	// Where it does not hold the error is of kind fault.AlreadyExists for
 	// IfAbsent, and fault.Conflict for IfMatch, also where there is no object

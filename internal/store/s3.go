@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -83,6 +84,32 @@ func (b *S3) Get(ctx context.Context, key string) (Object, error) {
 		return Object{}, fault.New(fault.Invalid, "get %s: it has more than %d bytes, no object of poolferry's has", b.url(key), maxObject)
 	}
 	return Object{Body: body, Tag: aws.ToString(out.ETag)}, nil
+}
+
+// GetRange reads a piece of an object.
+func (b *S3) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
+	switch {
+	case offset < 0 || length < 0 || length > maxObject:
+		return nil, fault.New(fault.Internal, "get %s: %d bytes from %d on are no piece of an object", b.url(key), length, offset)
+	case length == 0: // there is no such range in HTTP
+		return []byte{}, nil
+	}
+	wanted := fmt.Sprintf("bytes=%d-%d", offset, offset+length-1)
+	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: &key, Range: &wanted, ExpectedBucketOwner: b.owner})
+	if err != nil {
+		return nil, b.failed("get", key, err)
+	}
+	defer out.Body.Close() //nolint:errcheck // everything that is wanted was read
+	// A server may send less than a range, and may send everything (RFC 9110,
+	// range requests).
+	if got := aws.ToString(out.ContentRange); !strings.HasPrefix(got, fmt.Sprintf("bytes %d-%d/", offset, offset+length-1)) {
+		return nil, fault.New(fault.Invalid, "get %s: asked for %s, got %q: torn or replaced", b.url(key), wanted, got)
+	}
+	body := make([]byte, length)
+	if _, err := io.ReadFull(out.Body, body); err != nil {
+		return nil, fault.New(fault.Unavailable, "get %s: %w", b.url(key), err)
+	}
+	return body, nil
 }
 
 // Put writes an object.

@@ -25,10 +25,11 @@ type Operation string
 
 // The operations.
 const (
-	Get    Operation = "get"
-	Put    Operation = "put"
-	List   Operation = "list"
-	Delete Operation = "delete"
+	Get      Operation = "get"
+	GetRange Operation = "get range of"
+	Put      Operation = "put"
+	List     Operation = "list"
+	Delete   Operation = "delete"
 )
 
 // Bucket is a bucket in memory. It is safe for concurrent use.
@@ -110,6 +111,29 @@ func (b *Bucket) Get(ctx context.Context, key string) (store.Object, error) {
 		return store.Object{}, fault.New(fault.NotFound, "get %s: no such key", key)
 	}
 	return store.Object{Body: bytes.Clone(body), Tag: tagOf(body)}, nil
+}
+
+// GetRange reads a piece of an object.
+func (b *Bucket) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case offset < 0 || length < 0:
+		return nil, fault.New(fault.Internal, "get range of %s: %d bytes from %d on", key, length, offset)
+	case length == 0:
+		return []byte{}, nil
+	}
+	if fails, lost := b.begin(ctx, GetRange, key); fails != nil || lost != nil {
+		return nil, either(fails, lost)
+	}
+	body, ok := b.objects[key]
+	if !ok {
+		return nil, fault.New(fault.NotFound, "get range of %s: no such key", key)
+	}
+	if size := int64(len(body)); offset > size || length > size-offset {
+		return nil, fault.New(fault.Invalid, "get range of %s: it ends before", key)
+	}
+	return bytes.Clone(body[offset : offset+length]), nil
 }
 
 // Put writes an object.

@@ -25,6 +25,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Bucket) {
 	cases := map[string]func(*testing.T, store.Bucket){
 		"what is put is got":                whatIsPutIsGot,
 		"nothing is there":                  nothingIsThere,
+		"a range is all of it or an error":  aRangeIsAllOfIt,
 		"if absent, the first wins":         ifAbsentTheFirstWins,
 		"if it matches, it is replaced":     ifItMatchesItIsReplaced,
 		"if it is gone, nothing matches":    ifItIsGoneNothingMatches,
@@ -74,8 +75,33 @@ func whatIsPutIsGot(t *testing.T, b store.Bucket) {
 func nothingIsThere(t *testing.T, b store.Bucket) {
 	_, err := b.Get(t.Context(), "no/such/key")
 	wantKind(t, "get", err, fault.NotFound, "no/such/key")
+	_, err = b.GetRange(t.Context(), "no/such/key", 0, 1)
+	wantKind(t, "get a range", err, fault.NotFound, "no/such/key")
 	if keys := list(t, b, ""); len(keys) > 0 {
 		t.Errorf("an empty bucket has %q", keys)
+	}
+}
+
+func aRangeIsAllOfIt(t *testing.T, b store.Bucket) {
+	body := bytes.Repeat([]byte("0123456789"), 100_000)
+	size := int64(len(body))
+	put(t, b, "k", body, store.Condition{})
+	put(t, b, "empty", nil, store.Condition{})
+	for _, r := range [][2]int64{{0, 1}, {0, size}, {1, size - 1}, {size - 1, 1}, {size / 2, 12}, {7, 0}, {size, 0}} {
+		got, err := b.GetRange(t.Context(), "k", r[0], r[1])
+		if err != nil || !bytes.Equal(got, body[r[0]:r[0]+r[1]]) {
+			t.Errorf("%d bytes from %d on: got %d, %v", r[1], r[0], len(got), err)
+		}
+	}
+	for _, r := range [][2]int64{{0, size + 1}, {size - 1, 2}, {size, 1}, {size + 1, 1}, {1 << 40, 10}} {
+		_, err := b.GetRange(t.Context(), "k", r[0], r[1])
+		wantKind(t, fmt.Sprintf("%d bytes from %d on", r[1], r[0]), err, fault.Invalid, "k")
+	}
+	_, err := b.GetRange(t.Context(), "empty", 0, 1)
+	wantKind(t, "of nothing", err, fault.Invalid, "empty")
+	for _, r := range [][2]int64{{-1, 1}, {0, -1}} {
+		_, err := b.GetRange(t.Context(), "k", r[0], r[1])
+		wantKind(t, fmt.Sprintf("%d bytes from %d on", r[1], r[0]), err, fault.Internal, "k")
 	}
 }
 
@@ -213,6 +239,8 @@ func aCancelledContext(t *testing.T, b store.Bucket) {
 	wantKind(t, "put", err, fault.Unavailable, "k")
 	_, err = b.Get(ctx, "k")
 	wantKind(t, "get", err, fault.Unavailable, "k")
+	_, err = b.GetRange(ctx, "k", 0, 1)
+	wantKind(t, "get a range", err, fault.Unavailable, "k")
 	wantKind(t, "delete", b.Delete(ctx, "k"), fault.Unavailable, "k")
 	for _, err := range b.List(ctx, "k") {
 		wantKind(t, "list", err, fault.Unavailable, "k")
