@@ -21,6 +21,7 @@ import (
 	"poolferry/internal/sandbox/iam"
 	"poolferry/internal/sandbox/knobs"
 	"poolferry/internal/sandbox/lambda"
+	"poolferry/internal/sandbox/s3"
 	"poolferry/internal/sandbox/states"
 )
 
@@ -41,6 +42,7 @@ type world struct {
 	t       *testing.T
 	sandbox *sandbox.Sandbox
 	states  *states.Service
+	s3      *s3.Service // with the empty bucket "bucket"
 	client  *sfn.Client
 	role    string
 	logs    *logs
@@ -88,8 +90,10 @@ func newWorld(t *testing.T, o sandbox.Options, rolePolicy []byte, changes ...fun
 	t.Helper()
 	w := &world{t: t, logs: &logs{}, pages: 1000}
 	w.sandbox = sandbox.New(o)
+	w.s3 = s3.New(time.Now)
+	w.must(w.s3.CreateBucket(account, region, "bucket"))
 	options := states.Options{
-		Now: time.Now, Roles: w.sandbox.IAM, Lambda: w.sandbox.Lambda, Logs: w.logs,
+		Now: time.Now, Roles: w.sandbox.IAM, Lambda: w.sandbox.Lambda, Objects: w.s3, Logs: w.logs,
 		Inject: func() knobs.Injection { return w.sandbox.Inject("states") },
 	}
 	for _, change := range changes {
@@ -147,6 +151,12 @@ func (w *world) finish(definition, input string) *sfn.DescribeExecutionOutput {
 	w.must(err)
 	w.must(w.states.Wait(w.t.Context()))
 	return w.describe(*started.ExecutionArn)
+}
+
+// put writes an object into the bucket.
+func (w *world) put(key, body string) {
+	w.t.Helper()
+	w.must(w.s3.PutObject(w.t.Context(), account, region, "bucket", key, []byte(body)))
 }
 
 func (w *world) describe(arn string) *sfn.DescribeExecutionOutput {

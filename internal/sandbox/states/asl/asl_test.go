@@ -124,6 +124,79 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestDistributedRefusals(t *testing.T) {
+	reader := func(fields string) string { return `"ItemReader":{` + fields + `},` }
+	config := func(config string) string {
+		return reader(`"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key":"k"},"ReaderConfig":{` + config + `}`)
+	}
+	writer := func(fields string) string { return `"ResultWriter":{` + fields + `},` }
+	const put = `"Resource":"arn:aws:states:::s3:putObject","Parameters":{"Bucket":"b"}`
+	tests := []struct{ definition, want string }{
+		{mapped(`"Mode":"DISTRIBUTED"`, ``), `Missing required field 'ExecutionType' at /States/A/ItemProcessor/ProcessorConfig`},
+		{mapped(`"Mode":"DISTRIBUTED","ExecutionType":"FAST"`, ``), `Value is not one of [STANDARD, EXPRESS] at /States/A/ItemProcessor/ProcessorConfig/ExecutionType`},
+		{mapped(`"Mode":"SPREAD"`, ``), `Value is not one of [INLINE, DISTRIBUTED] at /States/A/ItemProcessor/ProcessorConfig/Mode`},
+		{mapped(`"Mode":"INLINE"`, `"ItemReader":{},`), `Field 'ItemReader' is not supported in 'INLINE' mode at /States/A`},
+		{mapped(``, `"ToleratedFailureCountPath":"$.a",`), `Field 'ToleratedFailureCountPath' is not supported in 'INLINE' mode at /States/A`},
+		{mapped(`"Mode":"DISTRIBUTED","ExecutionType":"EXPRESS","Speed":1`, ``), `Field 'Speed' is not supported at /States/A/ItemProcessor/ProcessorConfig`},
+		{distributed(`"Label":"",`), `1 to 40 characters and no special ones at /States/A/Label`},
+		{distributed(`"Label":"a b",`), `at /States/A/Label`},
+		{distributed(`"Label":"` + strings.Repeat("l", 41) + `",`), `at /States/A/Label`},
+		{distributed(`"Label":7,`), `Expected value of type [String] at /States/A/Label`},
+		{strings.Replace(distributed(`"Label":"l",`), `"States":{"B"`, `"States":{"C":{"Type":"Map","Label":"l","Next":"B","ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"D","States":{"D":{"Type":"Succeed"}}}},"B"`, 1), `Value must be unique within the state machine definition`},
+		{distributed(`"ToleratedFailureCount":-1,`), `at /States/A/ToleratedFailureCount`},
+		{distributed(`"ToleratedFailureCount":1,"ToleratedFailureCountPath":"$.a",`), `Only one of 'ToleratedFailureCount' and 'ToleratedFailureCountPath' is allowed`},
+		{distributed(`"ToleratedFailurePercentage":100.5,`), `Value must be between 0 and 100 at /States/A/ToleratedFailurePercentage`},
+		{distributed(`"ToleratedFailurePercentage":"1",`), `Value must be between 0 and 100 at /States/A/ToleratedFailurePercentage`},
+		{distributed(`"ToleratedFailurePercentage":1,"ToleratedFailurePercentagePath":"$.a",`), `Only one of 'ToleratedFailurePercentage' and 'ToleratedFailurePercentagePath' is allowed`},
+		{distributed(reader(``)), `Missing required field 'Resource' at /States/A/ItemReader`},
+		{distributed(`"ItemReader":1,`), `Expected value of type [Object] at /States/A/ItemReader`},
+		{distributed(reader(`"Resource":"arn:aws:states:::s3:putObject"`)), `Value is not one of [arn:aws:states:::s3:getObject, arn:aws:states:::s3:listObjectsV2] at /States/A/ItemReader/Resource`},
+		{distributed(reader(`"Resource":"arn:aws:states:::s3:listObjectsV2"`)), `Missing required field 'Parameters' at /States/A/ItemReader`},
+		{distributed(reader(`"Resource":"arn:aws:states:::s3:listObjectsV2","Parameters":{"Prefix":"p"}`)), `The field "Bucket" is required but was missing at /States/A/ItemReader/Parameters`},
+		{distributed(reader(`"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key":"k"}`)), `Missing required field 'ReaderConfig' at /States/A/ItemReader`},
+		{distributed(config(``)), `Missing required field 'InputType' at /States/A/ItemReader/ReaderConfig`},
+		{distributed(config(`"InputType":"XML"`)), `Value is not one of [CSV, JSON, JSONL, PARQUET, MANIFEST] at /States/A/ItemReader/ReaderConfig/InputType`},
+		{distributed(config(`"InputType":"JSON","MaxItems":100000001`)), `Value must be between 0 and 100000000 at /States/A/ItemReader/ReaderConfig/MaxItems`},
+		{distributed(config(`"InputType":"JSON","CSVHeaders":[]`)), `Field 'CSVHeaders' is not supported at /States/A/ItemReader/ReaderConfig`},
+		{distributed(config(`"InputType":"JSON","Transformation":"LOAD_AND_FLATTEN"`)), `LOAD_AND_FLATTEN is only supported for arn:aws:states:::s3:listObjectsV2`},
+		{distributed(config(`"InputType":"JSON","Transformation":"X"`)), `Value is not one of [NONE, LOAD_AND_FLATTEN]`},
+		{distributed(config(`"InputType":"CSV"`)), `Missing required field 'CSVHeaderLocation'`},
+		{distributed(config(`"InputType":"CSV","CSVHeaderLocation":"GIVEN"`)), `Missing required field 'CSVHeaders'`},
+		{distributed(config(`"InputType":"CSV","CSVHeaderLocation":"GIVEN","CSVHeaders":[1]`)), `Expected value of type [String] at /States/A/ItemReader/ReaderConfig/CSVHeaders[0]`},
+		{distributed(config(`"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW","CSVDelimiter":";"`)), `Value is not one of [COMMA, PIPE, SEMICOLON, SPACE, TAB]`},
+		{distributed(`"ItemBatcher":{},`), `At least one of 'MaxItemsPerBatch' and 'MaxInputBytesPerBatch' is required at /States/A/ItemBatcher`},
+		{distributed(`"ItemBatcher":{"MaxItemsPerBatch":0},`), `at /States/A/ItemBatcher/MaxItemsPerBatch`},
+		{distributed(`"ItemBatcher":{"MaxInputBytesPerBatch":262145},`), `Value must be between 1 and 262144 at /States/A/ItemBatcher/MaxInputBytesPerBatch`},
+		{distributed(writer(``)), `Missing required field 'WriterConfig', or 'Resource' and 'Parameters' at /States/A/ResultWriter`},
+		{distributed(writer(`"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b"}`)), `Value is not one of [arn:aws:states:::s3:putObject] at /States/A/ResultWriter/Resource`},
+		{distributed(writer(`"Parameters":{"Bucket":"b"}`)), `Missing required field 'Resource' at /States/A/ResultWriter`},
+		{distributed(writer(put + `,"WriterConfig":{}`)), `Missing required field 'Transformation' at /States/A/ResultWriter/WriterConfig`},
+		{distributed(writer(put + `,"WriterConfig":{"Transformation":"ZIP"}`)), `Value is not one of [NONE, COMPACT, FLATTEN]`},
+		{distributed(writer(put + `,"WriterConfig":{"Transformation":"NONE","OutputType":"CSV"}`)), `Value is not one of [JSON, JSONL]`},
+		{strings.Replace(distributed(``), `"B":{"Type":"Succeed"}`, `"B":{"Type":"Task","End":true,"Resource":"arn:aws:states:::sns:publish.waitForTaskToken"}`, 1), `Express state machine does not support '.waitForTaskToken' service integration  at /States/A/ItemProcessor/States/B/Resource`},
+	}
+	for _, tt := range tests {
+		_, err := Parse([]byte(tt.definition), false, known{})
+		if _, ok := errors.AsType[*DefinitionError](err); !ok || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s:\n got %v\nwant %s", tt.definition, err, tt.want)
+		}
+	}
+}
+
+func TestDistributedReferences(t *testing.T) {
+	m, err := Parse([]byte(distributed(`"ItemReader":{"Resource":"arn:aws:states:::s3:listObjectsV2","Parameters":{"Bucket.$":"$bucket"},"ReaderConfig":{"MaxItemsPath":"$most"}},
+		"ItemBatcher":{"MaxItemsPerBatchPath":"$items","MaxInputBytesPerBatchPath":"$bytes","BatchInput":{"a.$":"$input"}},
+		"ResultWriter":{"Resource":"arn:aws:states:::s3:putObject","Parameters":{"Bucket.$":"$target"}},
+		"ToleratedFailureCountPath":"$count","ToleratedFailurePercentagePath":"$percentage",`)), false, known{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]string{"A": {"bucket", "bytes", "count", "input", "items", "most", "percentage", "target"}}
+	if diff := cmp.Diff(want, m.References()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestExpressRefusals(t *testing.T) {
 	tests := map[string]string{ // resource → message
 		"arn:aws:states:eu-central-1:444455556666:activity:a": "Express state machine does not support Activity ARN at /States/A/Resource",
@@ -205,6 +278,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(full)
 	f.Add(states(`"A":{"Type":"Pass","Next":"A"}`))
 	f.Add(task(`"Retry":[{"ErrorEquals":["States.ALL"],"BackoffRate":1e400}]`))
+	f.Add(distributed(`"ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key.$":"$k"},"ReaderConfig":{"InputType":"CSV","CSVHeaderLocation":"GIVEN","CSVHeaders":["h"]}},
+		"ItemBatcher":{"MaxItemsPerBatch":2,"BatchInput":{}},"ResultWriter":{"WriterConfig":{"Transformation":"FLATTEN"}},"Label":"l","ToleratedFailurePercentage":0.5,`))
 	f.Fuzz(func(t *testing.T, definition string) {
 		for _, express := range []bool{false, true} {
 			m, err := Parse([]byte(definition), express, known{})
