@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"poolferry/internal/fault"
+	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/seeding"
 	"poolferry/internal/trigger"
 	"poolferry/internal/userpool"
@@ -41,6 +42,7 @@ type Config struct {
 	Pace      Pace              `yaml:"pace" json:"pace"`
 	Staging   Staging           `yaml:"staging" json:"staging"`
 	Seeding   Seeding           `yaml:"seeding" json:"seeding"`
+	Reconcile Reconcile         `yaml:"reconcile" json:"reconcile"`
 }
 
 // Source is the user pool that users leave, and how it is reached.
@@ -103,6 +105,25 @@ type Seeding struct {
 	Concurrency int              `yaml:"concurrency" json:"concurrency"` // batches at a time
 }
 
+// Reconcile is how the manifest and the target pool are compared. The defaults
+// are right for most pools.
+type Reconcile struct {
+	// StaleAfterHours is how old a manifest may grow before a reconciliation has
+	// the source pool staged once more.
+	StaleAfterHours int `yaml:"stale_after_hours" json:"stale_after_hours"`
+	// Exclude are the reasons for which a pending user is not to be moved. A list
+	// takes the place of the default, federated; an empty one excludes nobody.
+	Exclude     []verdict.Reason `yaml:"exclude" json:"exclude"`
+	Concurrency int              `yaml:"concurrency" json:"concurrency"` // buckets, and parts of the manifest, at a time
+}
+
+// maxStaleAfterHours is a year. maxWorkers keeps a reconciliation from taking
+// all of an account's concurrent Lambdas, a thousand, from production.
+const (
+	maxStaleAfterHours = 365 * 24
+	maxWorkers         = 500
+)
+
 // maxConcurrency is what an inline Map state runs at a time (AWS Step Functions
 // Developer Guide, Map state).
 const maxConcurrency = 40
@@ -115,6 +136,7 @@ func Parse(name string, data []byte) (*Config, error) {
 		MFAPolicy: trigger.MFAVerify,
 		Pace:      defaultPace(),
 		Seeding:   Seeding{Shards: seeding.ShardsAuto, Concurrency: seeding.DefaultConcurrency},
+		Reconcile: Reconcile{StaleAfterHours: 24, Exclude: verdict.DefaultExclude(), Concurrency: 40},
 	}
 	doc := read(name, data, c)
 	if len(doc.problems) == 0 {
@@ -122,6 +144,9 @@ func Parse(name string, data []byte) (*Config, error) {
 	}
 	if err := doc.err(); err != nil {
 		return nil, err
+	}
+	if c.Reconcile.Exclude == nil { // null, which is as good as absent
+		c.Reconcile.Exclude = verdict.DefaultExclude()
 	}
 	if len(c.Mapping.Rules) == 0 {
 		c.Mapping.Rules = nil // "rules: []" and no rules are the same Config

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"poolferry/internal/fault"
+	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/seeding"
 	"poolferry/internal/trigger"
 	"poolferry/internal/userpool"
@@ -53,6 +54,7 @@ func TestSample(t *testing.T) {
 		Pace:      defaultPace(),
 		Staging:   Staging{Bucket: "example-poolferry-staging"},
 		Seeding:   Seeding{Shards: seeding.ShardsAuto, Concurrency: 16},
+		Reconcile: Reconcile{StaleAfterHours: 24, Exclude: []verdict.Reason{verdict.Federated}, Concurrency: 40},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -73,6 +75,9 @@ func TestDefaults(t *testing.T) {
 	}
 	if want := (Seeding{Shards: seeding.ShardsAuto, Concurrency: 16}); c.Seeding != want {
 		t.Errorf("defaults: %+v", c.Seeding)
+	}
+	if diff := cmp.Diff(Reconcile{StaleAfterHours: 24, Exclude: verdict.DefaultExclude(), Concurrency: 40}, c.Reconcile); diff != "" {
+		t.Errorf("defaults: %s", diff)
 	}
 	if c.Source.ClientSecret != "" || c.Source.ExportRoleARN != "" || c.Mapping.Rules != nil {
 		t.Errorf("absent fields: %+v", c)

@@ -2,9 +2,12 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
+	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/seeding"
 	"poolferry/internal/trigger"
 	"poolferry/internal/userpool"
@@ -57,6 +60,30 @@ func (c *Config) validate(d *document) {
 	if n := c.Seeding.Concurrency; n < 1 || n > maxConcurrency {
 		d.addf("seeding.concurrency", "%d is not a number of batches from 1 to %d", n, maxConcurrency)
 	}
+	c.Reconcile.validate(d)
+}
+
+func (r Reconcile) validate(d *document) {
+	if n := r.StaleAfterHours; n < 1 || n > maxStaleAfterHours {
+		d.addf("reconcile.stale_after_hours", "%d is not a number of hours from 1 to %d", n, maxStaleAfterHours)
+	}
+	if n := r.Concurrency; n < 1 || n > maxWorkers {
+		d.addf("reconcile.concurrency", "%d is not a number of functions at a time from 1 to %d", n, maxWorkers)
+	}
+	for i, reason := range r.Exclude {
+		field := fmt.Sprintf("reconcile.exclude[%d]", i)
+		switch {
+		case reason == verdict.NotSignedIn:
+			d.addf(field, "%s can move: to exclude everybody who has not moved yet is to end the migration, which is not what this is for", quote(string(reason)))
+		case !reason.Excludable():
+			oneOf(d, field, reason, excludable()...)
+		}
+	}
+}
+
+// excludable are the reasons that can be excluded.
+func excludable() []verdict.Reason {
+	return slices.DeleteFunc(verdict.PendingReasons(), func(r verdict.Reason) bool { return !r.Excludable() })
 }
 
 func (s Source) validate(d *document) {
