@@ -93,30 +93,61 @@ func TestPlay(t *testing.T) {
 		"unexpected output": {`"status":"FAILED","error":"E","causeJSON":{"errorMessage":"m","errorType":"E","requestId":"«any»","stackTrace":["l"]}`, `"status":"FAILED","error":"E"`, "want cause"},
 	}
 	for name, tt := range tests {
-		text := good
-		if tt.old != "" {
-			text = strings.Replace(good, tt.old, tt.new, 1)
-		}
-		var c recorded
-		if err := json.Unmarshal([]byte(text), &c); err != nil {
-			t.Fatal(name, err)
-		}
-		if name == "refusal" {
-			c.Expect.Status = "CREATE_REFUSED"
-			c.Expect.Error = ""
-		}
-		var (
-			got string
-			err error
-		)
-		synctest.Test(t, func(t *testing.T) { got, err = play(t, c, time.Now().AddDate(1, 0, 0)) })
-		if _, refused := err.(*refusedError); refused { //nolint:errorlint // play returns it as it is
-			got = "refused"
-		} else if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if !strings.HasPrefix(got, tt.want) || (got == "") != (tt.want == "") {
-			t.Errorf("%s: got %q, want %q", name, got, tt.want)
-		}
+		playChanged(t, name, good, tt.old, tt.new, tt.want)
+	}
+}
+
+// TestPlayMapRun does so with a case that reads S3 and has a Map Run.
+func TestPlayMapRun(t *testing.T) {
+	const good = `{"kind":"execution","definition":{"StartAt":"A","States":{"A":{"Type":"Map","MaxConcurrency":1,
+		"ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"bucket","Key.$":"$.key"},"ReaderConfig":{"InputType":"JSON"}},
+		"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"B","States":{"B":{"Type":"Pass","End":true}}},"End":true}}},
+		"input":{"key":"k"},"buckets":["bucket"],"s3":[{"bucket":"bucket","key":"k","body":"[1]"},{"bucket":"bucket","key":"l","bodyBase64":"WzJd"}],
+		"expect":{"status":"SUCCEEDED","output":[1],"mapRun":{"executionArn":"arn:«any»:fidelity:«any»","mapRunArn":"arn:«any»:mapRun:fidelity/«any»:«any»",
+		"executionCounts":{"aborted":0,"failed":0,"pending":0,"resultsWritten":1,"running":0,"succeeded":1,"timedOut":0,"total":1},
+		"itemCounts":{"aborted":0,"failed":0,"pending":0,"resultsWritten":1,"running":0,"succeeded":1,"timedOut":0,"total":1},
+		"maxConcurrency":1,"startDate":"«any»","status":"SUCCEEDED","stopDate":"«any»","toleratedFailureCount":0,"toleratedFailurePercentage":0.0},
+		"events":[{"type":"ExecutionStarted"},{"type":"MapStateEntered","name":"A"},{"type":"MapStateStarted"},{"type":"MapRunStarted"},{"type":"MapRunSucceeded"},{"type":"MapStateSucceeded"},{"type":"MapStateExited","name":"A"},{"type":"ExecutionSucceeded"}]}}`
+	for name, tt := range map[string]struct{ old, new, want string }{
+		"as it is":      {``, ``, ``},
+		"other object":  {`{"key":"k"}`, `{"key":"l"}`, "output[0]: want 1, got 2"},
+		"missing":       {`{"key":"k"}`, `{"key":"m"}`, "want SUCCEEDED, got FAILED: States.ItemReaderFailed"},
+		"executions":    {`"succeeded":1`, `"succeeded":2`, "mapRun.executionCounts.succeeded: want 2"},
+		"Map Run":       {`"maxConcurrency":1`, `"maxConcurrency":2`, "mapRun.maxConcurrency: want 2"},
+		"events":        {`{"type":"MapRunStarted"},`, ``, "event 4: want MapRunSucceeded"},
+		"no Map Run":    {`"DISTRIBUTED","ExecutionType":"STANDARD"`, `"INLINE"`, "CreateStateMachine: "},
+		"bucket of all": {`"buckets":["bucket"],`, `"buckets":["bucket","other-bucket"],`, ""},
+	} {
+		playChanged(t, name, good, tt.old, tt.new, tt.want)
+	}
+}
+
+// playChanged plays a case in which one thing was replaced, and wants a
+// difference that begins so, or none.
+func playChanged(t *testing.T, name, text, old, by, want string) {
+	t.Helper()
+	if old != "" {
+		text = strings.Replace(text, old, by, 1)
+	}
+	var c recorded
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		t.Fatal(name, err)
+	}
+	if name == "refusal" {
+		c.Expect.Status = "CREATE_REFUSED"
+		c.Expect.Error = ""
+	}
+	var (
+		got string
+		err error
+	)
+	synctest.Test(t, func(t *testing.T) { got, err = play(t, c, time.Now().AddDate(1, 0, 0)) })
+	if _, refused := err.(*refusedError); refused { //nolint:errorlint // play returns it as it is
+		got = "refused"
+	} else if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	if !strings.HasPrefix(got, want) || (got == "") != (want == "") {
+		t.Errorf("%s: got %q, want %q", name, got, want)
 	}
 }
