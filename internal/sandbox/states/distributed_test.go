@@ -123,7 +123,10 @@ func TestDistributed(t *testing.T) {
 						w.put(key, body)
 					}
 					got := outcome(w.finish(spread(kind, tt.fields, tt.states), tt.input))
-					if got != tt.want && !(strings.HasPrefix(got, "FAILED") && strings.HasPrefix(got, tt.want)) {
+					if strings.HasPrefix(tt.want, "FAILED") { // causes end with what is different each time
+						got = got[:min(len(got), len(tt.want))]
+					}
+					if got != tt.want {
 						w.t.Errorf("got  %.300s\nwant %.300s", got, tt.want)
 					}
 				})

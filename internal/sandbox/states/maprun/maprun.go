@@ -277,12 +277,12 @@ func (r *Run) nudge() {
 	}
 }
 
-// Update changes what is given. It says whether the Map Run was still running.
-func (r *Run) Update(concurrency *int64, count *int64, percentage *float64) bool {
+// Update changes what is given, as long as the Map Run is running.
+func (r *Run) Update(concurrency, count *int64, percentage *float64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.status != run.Running {
-		return false
+		return
 	}
 	if concurrency != nil {
 		r.concurrency = *concurrency
@@ -294,12 +294,10 @@ func (r *Run) Update(concurrency *int64, count *int64, percentage *float64) bool
 		r.tolerance.Percentage, r.tolerance.PercentageGiven = *percentage, true
 	}
 	r.nudge()
-	return true
 }
 
 // State is what there is to know about a Map Run.
 type State struct {
-	ARN               string
 	Status            run.Status
 	Started, Ended    time.Time
 	Concurrency       int64
@@ -312,7 +310,7 @@ func (r *Run) State() State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return State{
-		ARN: r.o.ARN, Status: r.status, Started: r.started, Ended: r.ended,
+		Status: r.status, Started: r.started, Ended: r.ended,
 		Concurrency: r.concurrency, Tolerance: r.tolerance, Executions: r.executions, Items: r.items,
 	}
 }
