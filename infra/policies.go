@@ -40,6 +40,19 @@ const (
 	Reconcile           = "reconcile"            // target account: what the reconcile state machine may do
 	SchedulerTrust      = "scheduler-trust"      // target account: lets EventBridge Scheduler run as the schedule's role
 	ReconcileSchedule   = "reconcile-schedule"   // target account: what the schedule may do
+
+	StagingBucket       = "staging-bucket"        // target account: whom the staging bucket refuses
+	StagingKey          = "staging-key"           // target account: who decides over the key of the staging bucket
+	StagingKeyUse       = "staging-key-use"       // target account: besides, read and write what that key encrypts
+	OperationsKey       = "operations-key"        // target account: who may use the key of logs and topic
+	OperationsKeyUse    = "operations-key-use"    // target account: besides, publish to the topic that it encrypts
+	Topic               = "topic"                 // target account: who may publish to the topic
+	StatesLogging       = "states-logging"        // target account: besides, log what fails in a state machine
+	ScheduleDeadLetters = "schedule-dead-letters" // target account: besides, keep what the schedule could not start
+	DeadLetters         = "dead-letters"          // target account: whom the queue of that refuses
+	Secrets             = "secrets"               // target account: besides, read a secret of the configuration
+	SecretsKey          = "secrets-key"           // target account: besides, decrypt it
+	VPC                 = "vpc"                   // target account: besides, be in a VPC
 )
 
 var placeholder = regexp.MustCompile(`\$\{([^}]*)\}`)

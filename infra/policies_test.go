@@ -23,6 +23,11 @@ const (
 	lambdaRole    = "arn:aws:iam::444455556666:role/poolferry-migrate-user"
 	targetPool    = "arn:aws:cognito-idp:eu-west-1:444455556666:userpool/eu-west-1_ZyXwVu987"
 	logGroup      = "arn:aws:logs:eu-west-1:444455556666:log-group:/aws/lambda/poolferry-migrate-user"
+	stagingKey    = "arn:aws:kms:eu-west-1:444455556666:key/00000000-0000-4000-8000-000000000001"
+	operationsKey = "arn:aws:kms:eu-west-1:444455556666:key/00000000-0000-4000-8000-000000000002"
+	secretsKey    = "arn:aws:kms:eu-west-1:444455556666:key/00000000-0000-4000-8000-000000000003"
+	topic         = "arn:aws:sns:eu-west-1:444455556666:poolferry-2026-11-prod"
+	deadLetters   = "arn:aws:sqs:eu-west-1:444455556666:poolferry-2026-11-prod-schedule-dead-letters"
 )
 
 // values fills every policy for the migration of the sample configuration.
@@ -70,7 +75,21 @@ func values(t *testing.T) map[string]map[string]string {
 		},
 		SchedulerTrust:    nil,
 		ReconcileSchedule: {"reconcile_state_machine_arn": "arn:aws:states:eu-west-1:444455556666:stateMachine:poolferry-2026-11-prod-reconcile"},
-		LoginTrust:        trust, LambdaTrust: nil,
+		StagingBucket:     {"staging_bucket_arn": "arn:aws:s3:::" + c.Staging.Bucket, "staging_key_arn": stagingKey},
+		StagingKey:        {"partition": "aws", "target_account": targetAccount},
+		StagingKeyUse:     {"staging_key_arn": stagingKey, "region": c.Target.Region, "dns_suffix": "amazonaws.com"},
+		OperationsKey: {
+			"partition": "aws", "target_account": targetAccount, "region": c.Target.Region, "dns_suffix": "amazonaws.com", "run": c.Run,
+		},
+		OperationsKeyUse:    {"operations_key_arn": operationsKey, "region": c.Target.Region, "dns_suffix": "amazonaws.com"},
+		Topic:               {"topic_arn": topic, "partition": "aws", "target_account": targetAccount, "region": c.Target.Region, "run": c.Run},
+		StatesLogging:       nil,
+		ScheduleDeadLetters: {"dead_letters_arn": deadLetters},
+		DeadLetters:         {"dead_letters_arn": deadLetters},
+		Secrets:             {"secret_arn": "arn:aws:secretsmanager:eu-west-1:444455556666:secret:poolferry/name-key-AbCdEf"},
+		SecretsKey:          {"secret_key_arn": secretsKey, "region": c.Target.Region, "dns_suffix": "amazonaws.com"},
+		VPC:                 nil,
+		LoginTrust:          trust, LambdaTrust: nil,
 		MigrateUser: {"login_role_arn": c.Source.LoginRoleARN, "target_pool_arn": targetPool, "log_group_arn": logGroup},
 	}
 }
@@ -120,7 +139,9 @@ func TestEveryPolicyRenders(t *testing.T) {
 		}
 	}
 	want := []string{LoginRole, LoginRoleMFA, LoginTrust, ExportRole, ExportTrust, LambdaTrust, MigrateUser, Seeding, StatesTrust, Preseed,
-		Reconciliation, ReconciliationSweep, TargetDirectory, Reconcile, SchedulerTrust, ReconcileSchedule}
+		Reconciliation, ReconciliationSweep, TargetDirectory, Reconcile, SchedulerTrust, ReconcileSchedule,
+		StagingBucket, StagingKey, StagingKeyUse, OperationsKey, OperationsKeyUse, Topic, StatesLogging, ScheduleDeadLetters, DeadLetters,
+		Secrets, SecretsKey, VPC}
 	slices.Sort(want)
 	slices.Sort(names)
 	if diff := cmp.Diff(want, names); diff != "" {
