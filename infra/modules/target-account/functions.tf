@@ -1,0 +1,159 @@
+locals {
+  # Every function: what it may do (files of policies/), how long it may take and
+  # with how much memory. concurrency is set aside for it and is its limit, so
+  # that what runs in the background never takes the place of a sign-in; null
+  # shares the account's. metrics says whether it writes any.
+  functions = {
+    migrate-user = {
+      does        = "answers the target pool for users whom it does not know"
+      policies    = ["migrate-user"]
+      timeout     = 5   # Cognito does not wait longer
+      memory      = 512 # for the processor that comes with it: TLS hand-shakes
+      concurrency = var.trigger.reserved_concurrency
+      metrics     = true
+    }
+    plan-seeding = {
+      does        = "plans a seeding"
+      policies    = ["seeding", "staging-key-use"]
+      timeout     = 60
+      memory      = 256
+      concurrency = 2
+      metrics     = false
+    }
+    seed-batch = {
+      does        = "stages one batch of profiles"
+      policies    = ["seeding", "staging-key-use"]
+      timeout     = 70
+      memory      = 256
+      concurrency = try(local.configuration.seeding.concurrency, 16) + 4 # the batches that run at a time, and what repeats one
+      metrics     = true
+    }
+    close-seeding = {
+      does        = "closes a generation of the manifest"
+      policies    = ["seeding", "staging-key-use"]
+      timeout     = 120
+      memory      = 256
+      concurrency = 2
+      metrics     = false
+    }
+    open-reconciliation = {
+      does        = "takes the lease and chooses what is compared"
+      policies    = ["reconciliation", "target-directory", "staging-key-use"]
+      timeout     = 110
+      memory      = 512
+      concurrency = 2
+      metrics     = false
+    }
+    index-manifest = {
+      does        = "sorts staged profiles into buckets"
+      policies    = ["reconciliation", "staging-key-use"]
+      timeout     = 260
+      memory      = 512
+      concurrency = 40
+      metrics     = false
+    }
+    scan-target = {
+      does        = "lists the target pool into buckets"
+      policies    = ["reconciliation", "target-directory", "reconciliation-sweep", "staging-key-use"]
+      timeout     = 70
+      memory      = 512
+      concurrency = 40
+      metrics     = false
+    }
+    match-names = {
+      does        = "matches users whom the trigger did not write, by name"
+      policies    = ["reconciliation", "staging-key-use"]
+      timeout     = 590
+      memory      = 512
+      concurrency = 2
+      metrics     = false
+    }
+    compare-bucket = {
+      does        = "compares one bucket of both sides"
+      policies    = ["reconciliation", "staging-key-use"]
+      timeout     = 260
+      memory      = 512
+      concurrency = 40
+      metrics     = false
+    }
+    close-reconciliation = {
+      does        = "adds up the verdicts and writes the report"
+      policies    = ["reconciliation", "reconciliation-sweep", "staging-key-use"]
+      timeout     = 890
+      memory      = 512
+      concurrency = 2
+      metrics     = false
+    }
+  }
+
+  staging_bucket_arn = "arn:${local.partition}:s3:::${local.configuration.staging.bucket}"
+
+  # What fills each policy of the functions, but for log_group_arn.
+  policy_values = {
+    migrate-user         = { login_role_arn = local.configuration.source.login_role_arn, target_pool_arn = local.target_pool_arn }
+    seeding              = { export_role_arn = local.configuration.source.export_role_arn, staging_bucket_arn = local.staging_bucket_arn, run = local.run }
+    reconciliation       = { staging_bucket_arn = local.staging_bucket_arn, run = local.run }
+    reconciliation-sweep = { staging_bucket_arn = local.staging_bucket_arn, run = local.run }
+    target-directory     = { target_pool_arn = local.target_pool_arn }
+    staging-key-use      = { staging_key_arn = aws_kms_key.staging.arn, region = local.region, dns_suffix = local.dns_suffix }
+  }
+
+  # Only the trigger resolves secrets.
+  secret_policies = merge(
+    { for name, arn in var.secret_arns : "secret-${name}" => templatefile("${path.module}/policies/secrets.json", { secret_arn = arn }) },
+    { for name, arn in var.secret_key_arns : "secret-key-${name}" => templatefile("${path.module}/policies/secrets-key.json", {
+      secret_key_arn = arn
+      region         = local.region
+      dns_suffix     = local.dns_suffix
+    }) },
+  )
+}
+
+module "function" {
+  source   = "../function"
+  for_each = local.functions
+
+  name                     = "${local.name}-${each.key}"
+  description              = "poolferry ${local.run}: ${each.value.does}"
+  package                  = "${var.packages != null ? var.packages : "${path.module}/../../../dist"}/${each.key}-${var.architecture}.zip"
+  architecture             = var.architecture
+  timeout                  = each.value.timeout
+  memory                   = each.value.memory
+  reserved_concurrency     = each.key == "migrate-user" || var.reserve_concurrency ? each.value.concurrency : null
+  environment              = { POOLFERRY_CONFIG = jsonencode(local.configuration) }
+  log_retention_days       = var.log_retention_days
+  log_key_arn              = aws_kms_key.operations.arn
+  alias                    = each.key == "migrate-user" ? local.trigger_alias : null
+  provisioned_concurrency  = each.key == "migrate-user" ? var.trigger.provisioned_concurrency : 0
+  permissions_boundary_arn = var.permissions_boundary_arn
+  network = var.network == null ? null : {
+    subnet_ids         = var.network.subnet_ids
+    security_group_ids = [aws_security_group.functions[0].id]
+  }
+
+  policies = merge(
+    { for policy in each.value.policies : policy => templatefile("${path.module}/policies/${policy}.json", merge(local.policy_values[policy], {
+      log_group_arn = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${local.name}-${each.key}"
+    })) },
+    each.key == "migrate-user" ? local.secret_policies : {},
+  )
+}
+
+# The target pool, and nothing else, may call the trigger: by its alias, which is
+# what the pool names.
+resource "aws_lambda_permission" "target_pool" {
+  statement_id   = "target-pool"
+  action         = "lambda:InvokeFunction"
+  principal      = "cognito-idp.amazonaws.com"
+  function_name  = module.function["migrate-user"].name
+  qualifier      = reverse(split(":", module.function["migrate-user"].alias_arn))[0]
+  source_arn     = local.target_pool_arn
+  source_account = local.account
+
+  lifecycle {
+    precondition {
+      condition     = local.region == local.configuration.target.region
+      error_message = "The provider is of region ${local.region}, but target.region is ${local.configuration.target.region}."
+    }
+  }
+}

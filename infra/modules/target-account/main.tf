@@ -1,0 +1,42 @@
+# The account that users go to: everything that runs.
+
+data "aws_caller_identity" "this" {}
+data "aws_partition" "this" {}
+data "aws_region" "this" {}
+
+locals {
+  file = yamldecode(var.configuration)
+
+  # What the functions get. The file wins but for what Terraform itself has made.
+  configuration = merge(local.file, {
+    source = merge(local.file.source, { client_id = var.source_client_id != null ? var.source_client_id : try(local.file.source.client_id, null) })
+    target = merge(local.file.target, { pool_id = var.target_pool_id != null ? var.target_pool_id : try(local.file.target.pool_id, null) })
+  })
+
+  run         = local.configuration.run
+  name        = "poolferry-${local.run}" # every name begins so; internal/workflow and the command line tool know it
+  partition   = data.aws_partition.this.partition
+  dns_suffix  = data.aws_partition.this.dns_suffix
+  account     = data.aws_caller_identity.this.account_id
+  region      = data.aws_region.this.name
+  target_pool = local.configuration.target.pool_id
+
+  # ARNs of things that name each other are built from names: a state machine
+  # that starts itself, a pool and its trigger would be cycles.
+  target_pool_arn = "arn:${local.partition}:cognito-idp:${local.region}:${local.account}:userpool/${local.target_pool}"
+  trigger_arn     = "${local.function_arn["migrate-user"]}:${local.trigger_alias}"
+  trigger_alias   = "live"
+  function_arn    = { for name in keys(local.functions) : name => "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${local.name}-${name}" }
+  machine_arn     = { for name in ["preseed", "reconcile"] : name => "arn:${local.partition}:states:${local.region}:${local.account}:stateMachine:${local.name}-${name}" }
+  schedule_name   = "${local.name}-reconcile"
+  schedule_arn    = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule/default/${local.schedule_name}"
+}
+
+# Says so where the file and what Terraform made have come apart: the command
+# line tool reads the file alone.
+check "configuration_is_complete" {
+  assert {
+    condition     = try(local.file.source.client_id, null) == local.configuration.source.client_id && try(local.file.target.pool_id, null) == local.configuration.target.pool_id
+    error_message = "poolferry.yaml does not have the ids of what Terraform made: write source.client_id and target.pool_id as in the output configuration."
+  }
+}
