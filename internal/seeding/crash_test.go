@@ -2,11 +2,8 @@ package seeding_test
 
 import (
 	"context"
-	"errors"
-	"iter"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,89 +14,22 @@ import (
 	"poolferry/internal/manifest"
 	"poolferry/internal/seeding"
 	"poolferry/internal/store"
+	"poolferry/internal/store/storetest"
 	"poolferry/internal/userpool"
 )
 
-// mortal is a process that dies at one of its steps, each a call of the bucket
-// or the directory: before the step, or after it and before its answer arrived.
-type mortal struct {
-	mu    sync.Mutex
-	left  int // steps until death; negative means immortal
-	after bool
-	dead  bool
-	kill  context.CancelFunc
-}
-
-var errDead = errors.New("the process was killed")
-
-func (m *mortal) step(do func() error) error {
-	m.mu.Lock()
-	if m.dead {
-		m.mu.Unlock()
-		return errDead
-	}
-	m.left--
-	last := m.left == 0
-	m.dead = last
-	m.mu.Unlock()
-	if last && !m.after {
-		m.kill()
-		return errDead
-	}
-	err := do()
-	if last {
-		m.kill()
-		return errDead
-	}
-	return err
-}
-
-type mortalBucket struct {
-	*mortal
-	store.Bucket
-}
-
-func (b mortalBucket) Get(ctx context.Context, key string) (o store.Object, err error) {
-	err = b.step(func() (err error) { o, err = b.Bucket.Get(ctx, key); return err })
-	return o, err
-}
-
-func (b mortalBucket) GetRange(ctx context.Context, key string, offset, length int64) (data []byte, err error) {
-	err = b.step(func() (err error) { data, err = b.Bucket.GetRange(ctx, key, offset, length); return err })
-	return data, err
-}
-
-func (b mortalBucket) Put(ctx context.Context, key string, body []byte, when store.Condition) (tag string, err error) {
-	err = b.step(func() (err error) { tag, err = b.Bucket.Put(ctx, key, body, when); return err })
-	return tag, err
-}
-
-func (b mortalBucket) Delete(ctx context.Context, key string) error {
-	return b.step(func() error { return b.Bucket.Delete(ctx, key) })
-}
-
-func (b mortalBucket) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
-	return func(yield func(store.Entry, error) bool) {
-		if err := b.step(func() error { return nil }); err != nil {
-			yield(store.Entry{}, err)
-			return
-		}
-		b.Bucket.List(ctx, prefix)(yield)
-	}
-}
-
 type mortalDirectory struct {
-	*mortal
+	*storetest.Mortal
 	seeding.Directory
 }
 
 func (d mortalDirectory) ListUsers(ctx context.Context, filter string, cursor manifest.Cursor) (page seeding.Page[userpool.User], err error) {
-	err = d.step(func() (err error) { page, err = d.Directory.ListUsers(ctx, filter, cursor); return err })
+	err = d.Step(func() (err error) { page, err = d.Directory.ListUsers(ctx, filter, cursor); return err })
 	return page, err
 }
 
 func (d mortalDirectory) ListUsersInGroup(ctx context.Context, group string, cursor manifest.Cursor) (page seeding.Page[userpool.Sub], err error) {
-	err = d.step(func() (err error) { page, err = d.Directory.ListUsersInGroup(ctx, group, cursor); return err })
+	err = d.Step(func() (err error) { page, err = d.Directory.ListUsersInGroup(ctx, group, cursor); return err })
 	return page, err
 }
 
@@ -108,14 +38,14 @@ func (d mortalDirectory) ListUsersInGroup(ctx context.Context, group string, cur
 func (w *world) die(n int, after bool) (survived bool) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	defer cancel()
-	m := &mortal{left: n, after: after, kill: cancel}
+	m := storetest.NewMortal(n, after, cancel)
 	dying := *w
 	dying.ctx = ctx
 	o := w.o
-	o.Directory, o.Store = mortalDirectory{m, w.pool}, store.NewRun(mortalBucket{m, w.bucket}, runID)
+	o.Directory, o.Store = mortalDirectory{m, w.pool}, store.NewRun(m.Bucket(w.bucket), runID)
 	out, err := dying.chain(seeding.New(o), 0)
 	switch {
-	case m.dead:
+	case m.Dead():
 		return false
 	case err != nil || !out.Done:
 		w.t.Fatalf("undisturbed, the chain ended with %+v, %v", out, err)

@@ -194,6 +194,27 @@ func (r *Run) createOnce(ctx context.Context, key string, data []byte) (standing
 	return data, err
 }
 
+// swap replaces the object that has the tag, and returns the new tag; an empty
+// tag stands for no object. The error is of kind fault.Conflict for whoever was
+// not the first.
+func (r *Run) swap(ctx context.Context, key string, data []byte, tag string) (string, error) {
+	when := IfAbsent()
+	if tag != "" {
+		when = IfMatch(tag)
+	}
+	swapped, err := r.bucket.Put(ctx, r.prefix+key, data, when)
+	switch fault.KindOf(err) {
+	case fault.AlreadyExists, fault.Conflict:
+		// A write whose answer was lost is repeated by the SDK, and meets itself.
+		standing, tag, readErr := r.get(ctx, key)
+		if readErr == nil && bytes.Equal(standing, data) {
+			return tag, nil
+		}
+		return "", fault.New(fault.Conflict, "swap: somebody else was first: %w", err)
+	}
+	return swapped, err
+}
+
 // about names the object that an error is about; its kind stays.
 func (r *Run) about(key string, err error) error {
 	if err == nil {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -34,22 +33,7 @@ func (r *Run) SwapCheckpoint(ctx context.Context, next manifest.Checkpoint, tag 
 	if err != nil {
 		return "", err
 	}
-	key := checkpointKey(next.Generation, next.Shard.ID)
-	when := IfAbsent()
-	if tag != "" {
-		when = IfMatch(tag)
-	}
-	swapped, err := r.bucket.Put(ctx, r.prefix+key, data, when)
-	switch fault.KindOf(err) {
-	case fault.AlreadyExists, fault.Conflict:
-		// A write whose answer was lost is repeated by the SDK, and meets itself.
-		standing, tag, readErr := r.get(ctx, key)
-		if readErr == nil && bytes.Equal(standing, data) {
-			return tag, nil
-		}
-		return "", fault.New(fault.Conflict, "swap checkpoint of shard %s: somebody else was first: %w", next.Shard.ID, err)
-	}
-	return swapped, err
+	return r.swap(ctx, checkpointKey(next.Generation, next.Shard.ID), data, tag)
 }
 
 // WritePart stores a part that a manifest.PartWriter has written for the header,

@@ -2,7 +2,8 @@
 // over the one in memory, over Amazon's client on the sandbox and on a gateway
 // that others wrote.
 //
-// Vocabulary: as in package store.
+// Vocabulary: as in package store; a mortal is a process that is killed at a
+// chosen step, for tests of what works on a bucket.
 package storetest
 
 import (
