@@ -89,21 +89,16 @@ func (c curve) forecast(now time.Time) Forecast {
 
 // window returns the bins since the rate's peak: what was before tells nothing of
 // what comes. The peak itself is left out where enough remains, because being the
-// highest of many it is higher than it was likely to be. Of a rate that still
-// rises, or rose and fell without order, the last two weeks are taken.
+// highest of many it is higher than it was likely to be. Where the peak was just
+// now, the last two weeks are taken.
 func window(bins []bin) []bin {
 	since := bins[peak(bins):]
 	if len(since) > leastBins+1 {
 		since = since[1:]
 	}
-	if -since[0].from < 7 {
-		for at := range bins {
-			if -bins[at].from <= 14 {
-				if at < len(bins)-len(since) && len(since) < leastBins {
-					since = bins[at:]
-				}
-				break
-			}
+	if len(since) < leastBins {
+		for i := len(bins) - len(since) - 1; i >= 0 && -bins[i].from <= 14; i-- {
+			since = bins[i:]
 		}
 	}
 	for _, b := range since {

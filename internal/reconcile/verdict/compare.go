@@ -15,16 +15,20 @@ func (r Rules) compare(staged, arrived userpool.User) (found []Finding) {
 	}
 	surprise("disabled_at_source_only", !staged.Enabled && arrived.Enabled)
 	surprise("disabled_at_target_only", staged.Enabled && !arrived.Enabled)
-	switch reason := reasonOf(arrived.Status); reason {
-	case StatusUnconfirmed, StatusExternal:
-		surprise(string(reason), true)
-	case StatusUnknown:
-		surprise(string(reason), arrived.Status != userpool.StatusResetRequired && arrived.Status != userpool.StatusForceChangePassword)
+	federated := staged.Status == userpool.StatusExternalProvider
+	switch arrived.Status {
+	case userpool.StatusConfirmed, userpool.StatusResetRequired, userpool.StatusForceChangePassword:
+		surprise("federated_at_source", federated)
+	case userpool.StatusExternalProvider:
+		surprise(string(StatusExternal), !federated)
+	default:
+		surprise(string(reasonOf(arrived.Status)), true)
 	}
-	surprise("federated_at_source", staged.Status == userpool.StatusExternalProvider && arrived.Status != userpool.StatusExternalProvider)
 
-	if kept, _, _ := r.fit(staged.Attributes); r.Pool.MFA != userpool.MFAOn && len(arrived.MFA) == 0 && r.losesFactor(staged, kept) {
-		found = append(found, NewFinding(MFADowngrade, staged.Sub, arrived.Sub, "moved_without:"+factors(staged)))
+	if len(staged.MFA) > 0 && len(arrived.MFA) == 0 && r.Pool.MFA != userpool.MFAOn {
+		if kept, _, _ := r.fit(staged.Attributes); r.losesFactor(staged, kept) {
+			found = append(found, NewFinding(MFADowngrade, staged.Sub, arrived.Sub, "moved_without:"+factors(staged)))
+		}
 	}
 	if f, ok := r.drift(staged, arrived); ok {
 		found = append(found, f)

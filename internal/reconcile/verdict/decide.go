@@ -42,7 +42,7 @@ type Case struct {
 type Decision struct {
 	Verdict  Verdict
 	Reason   Reason
-	Partner  *userpool.User // the arrived user that counts; nil where there is none
+	Partner  *userpool.User // the one of Case.Arrived that counts; nil where there is none
 	Findings []Finding
 }
 

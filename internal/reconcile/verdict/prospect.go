@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"poolferry/internal/userpool"
 )
@@ -80,20 +81,22 @@ func (r Rules) fit(attributes userpool.Attributes) (kept userpool.Attributes, bl
 	return kept, blocking, dropped
 }
 
+// mostTyped is how many characters a name at sign-in may have (Cognito API
+// reference, InitiateAuth).
+const mostTyped = 128
+
 // unreachable returns why there is no name under which the user could be
 // created, empty where there is one.
 func (r Rules) unreachable(u userpool.User, kept userpool.Attributes, dropped bool) (why Reason) {
-	mapped := u
-	mapped.Attributes = kept
 	for _, typed := range []string{
 		u.Attributes[userpool.AttrEmail], u.Username, u.Attributes[userpool.AttrPhoneNumber], u.Attributes[userpool.AttrPreferredUsername],
 	} {
-		if typed == "" {
+		if typed == "" || utf8.RuneCountInString(typed) > mostTyped {
 			continue
 		}
 		_, reason := r.Pool.Admit(typed, u, u.Attributes)
 		if reason == "" && dropped {
-			_, reason = r.Pool.Admit(typed, mapped, kept)
+			_, reason = r.Pool.Admit(typed, u, kept)
 		}
 		switch reason {
 		case "":
