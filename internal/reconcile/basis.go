@@ -166,8 +166,8 @@ func NameBuckets(buckets int) int { return min(max(buckets/8, 1), maxNameBuckets
 // bucketsFor returns how many buckets two sides need. In the end whoever was
 // staged has arrived: counting on that from the beginning keeps the number the
 // same, and so the index of a generation of use to the next reconciliation.
-func bucketsFor(staged int64, targetUsers int) int {
-	both := staged + max(int64(targetUsers)*targetBytes, staged)
+func bucketsFor(staged, skipped int64, targetUsers int) int {
+	both := skipped + staged + max(int64(targetUsers)*targetBytes, staged)
 	need := (both + bucketBytes - 1) / bucketBytes
 	if need <= 1 {
 		return 1
@@ -191,6 +191,15 @@ func (t Target) Shard(id string) (manifest.Shard, bool) {
 		return manifest.Shard{}, false
 	}
 	return t.Shards[i], true
+}
+
+// generations are Skipped and Staged, oldest first.
+func (b Basis) generations() []Staged {
+	all := slices.Clone(b.Skipped)
+	if b.Staged != nil {
+		all = append(all, *b.Staged)
+	}
+	return all
 }
 
 // Origin is where the parts of a generation belong.
@@ -252,14 +261,12 @@ func (b Basis) check() error {
 	case b.Staged == nil && len(b.Items) > 0:
 		return errors.New("it has items and nothing is staged")
 	}
-	generations := b.Skipped
-	if b.Staged != nil {
+	if b.Staged != nil || b.PlanSHA256 != "" {
 		if err := b.PlanSHA256.Check("plan_sha256"); err != nil {
 			return err
 		}
-		generations = append(slices.Clone(generations), *b.Staged)
 	}
-	last := 0
+	generations, last := b.generations(), 0
 	for _, g := range generations {
 		if g.Generation <= last || g.Missing == nil || g.Profiles < 0 || g.Profiles > g.Lines || g.Bytes < 0 {
 			return fmt.Errorf("generation %d: order, missing, profiles, lines or bytes are wrong", g.Generation)

@@ -34,14 +34,6 @@ import (
 	"poolferry/internal/userpool"
 )
 
-// Directory is the target pool, listed.
-type Directory interface {
-	scan.Directory
-
-	// Describe returns the pool's own estimate of its users.
-	Describe(ctx context.Context) (scan.Description, error)
-}
-
 // Describer returns the target pool's settings.
 type Describer interface {
 	Describe(ctx context.Context) (userpool.Pool, error)
@@ -56,12 +48,25 @@ type Store interface {
 // Recorder takes what is to be known of a reconciliation's steps.
 type Recorder interface {
 	RecordStep(ctx context.Context, s StepRecord)
+	// RecordSummary takes a reconciliation that has come to its end, as a rule
+	// once.
+	RecordSummary(ctx context.Context, s Summary)
 }
+
+// Steps of a reconciliation.
+const (
+	StepOpen    = "open"
+	StepIndex   = "index"
+	StepScan    = "scan"
+	StepMatch   = "match"
+	StepCompare = "compare"
+	StepClose   = "close"
+)
 
 // StepRecord is what one call of a step did.
 type StepRecord struct {
 	At        time.Time
-	Step      string // open, index, scan, match, compare, close
+	Step      string // one of Step…
 	Piece     string // item, shard or bucket; empty for the others
 	Lines     int    // users that were read
 	Pages     int    // of the directory
@@ -92,11 +97,12 @@ type Options struct {
 	StaleAfter  time.Duration // optional: DefaultStaleAfter
 	LeaseTime   time.Duration // optional: DefaultLeaseTime
 
-	Bucket    string // name of the staging bucket, for the state machine's readers
-	Directory Directory
+	Bucket    string         // name of the staging bucket, for the state machine's readers
+	Directory scan.Directory // the target pool
 	Pool      Describer
 	Store     Store
-	Recorder  Recorder // optional
+	Recorder  Recorder  // optional
+	Publisher Publisher // optional: makes the report
 	Now       func() time.Time
 	Random    func() float64 // optional: rand.Float64
 }
@@ -152,6 +158,7 @@ func New(o Options) *Reconciliation {
 type silent struct{}
 
 func (silent) RecordStep(context.Context, StepRecord) {}
+func (silent) RecordSummary(context.Context, Summary) {}
 
 // checkRun refuses what is meant for another run.
 func (r *Reconciliation) checkRun(run string) error {
