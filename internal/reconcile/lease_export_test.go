@@ -8,5 +8,8 @@ func (r *Reconciliation) Hold(ctx context.Context, id string) error { return r.h
 // Release is what Close does last.
 func (r *Reconciliation) Release(ctx context.Context, id string) error { return r.release(ctx, id) }
 
+// ItemsOf slices the n-th shard of a generation.
+var ItemsOf = itemsOf
+
 // BucketsFor is how many buckets two sides need.
 var BucketsFor = bucketsFor

@@ -15,7 +15,9 @@ import (
 	"poolferry/internal/fault"
 	"poolferry/internal/manifest"
 	"poolferry/internal/reconcile"
+	"poolferry/internal/reconcile/progress"
 	"poolferry/internal/reconcile/shuffle"
+	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/scan"
 	"poolferry/internal/seeding"
 	"poolferry/internal/store"
@@ -410,6 +412,125 @@ func TestItemsStay(t *testing.T) {
 			t.Errorf("%q", slices.Sorted(maps.Keys(known)))
 		}
 	})
+}
+
+// TestWhoWasKnown: what was closed since the last whole reconciliation, and never
+// compared by one.
+func TestWhoWasKnown(t *testing.T) {
+	whole := map[verdict.Verdict]int{verdict.Pending: 1}
+	for name, c := range map[string]struct {
+		points   []progress.Point // about r1 and r2, which compared generation 1 and 2
+		previous *reconcile.Previous
+		skipped  []int
+	}{
+		"nothing was compared":      {nil, nil, []int{1, 2, 3}},
+		"nothing was whole":         {[]progress.Point{{ID: "r1", Generation: 1, Verdicts: whole, Partial: []string{"failed"}}, {ID: "r2", Generation: 2, Verdicts: whole, Partial: []string{"stale"}}}, nil, []int{1, 2, 3}},
+		"the first was whole":       {[]progress.Point{{ID: "r1", Generation: 1, Verdicts: whole}, {ID: "r2", Generation: 2, Verdicts: whole, Partial: []string{"stale"}}}, &reconcile.Previous{ID: "r1", Generation: 1, Buckets: 1}, []int{2, 3}},
+		"the second was whole":      {[]progress.Point{{ID: "r1", Generation: 1, Verdicts: whole}, {ID: "r2", Generation: 2, Verdicts: whole}}, &reconcile.Previous{ID: "r2", Generation: 2, Buckets: 1}, []int{3}},
+		"what was whole is expired": {[]progress.Point{{ID: "r0", Generation: 2, Verdicts: whole}}, nil, []int{1, 2, 3}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPlace(t, newPool(people(50, person)...), newPool())
+				for g := range 4 {
+					p.seed(g + 1)
+					time.Sleep(time.Minute)
+					if g < 2 {
+						id := fmt.Sprint("r", g+1)
+						p.open(id)
+						if err := p.reconciliation().Release(t.Context(), id); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				p.begin(5) // and is not closed
+				if c.points != nil {
+					for i := range c.points {
+						c.points[i].Started, c.points[i].Ended = time.Now().UTC(), time.Now().UTC()
+					}
+					if _, err := p.store().SwapProgress(t.Context(), progress.History{Run: runID, Points: c.points}, ""); err != nil {
+						t.Fatal(err)
+					}
+				}
+				_, basis := p.open("r3")
+				var skipped []int
+				var items []string
+				for _, s := range basis.Skipped {
+					skipped = append(skipped, s.Generation)
+					items = append(items, fmt.Sprintf("g%05d-s000-i00000", s.Generation))
+				}
+				if diff := cmp.Diff(c.skipped, skipped) + cmp.Diff(c.previous, basis.Previous); diff != "" || basis.Staged.Generation != 4 {
+					t.Errorf("generation %d (-want +got):\n%s", basis.Staged.Generation, diff)
+				}
+				var got []string
+				for _, item := range basis.Items {
+					got = append(got, item.ID)
+				}
+				if diff := cmp.Diff(append(items, "g00004-s000-i00000"), got); diff != "" {
+					t.Errorf("items (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// TestIndexIsKept: what one reconciliation has indexed the next does not list.
+func TestIndexIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t, newPool(people(160, person)...), newPool())
+		p.seeding.Shards = seeding.ShardsPrefix
+		p.seed(0)
+		out, basis := p.open("r1")
+		if out.Index.Count != 16 {
+			t.Fatalf("%+v", out.Index)
+		}
+		for _, item := range basis.Items {
+			if _, err := p.reconciliation().Index(t.Context(), reconcile.IndexInput{Run: runID, ID: "r1", Item: item.ID}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if again, _ := p.open("r1"); again.Index != out.Index {
+			t.Errorf("the list has changed: %+v", again.Index)
+		}
+		if err := p.reconciliation().Release(t.Context(), "r1"); err != nil {
+			t.Fatal(err)
+		}
+		out, _ = p.open("r2")
+		o, err := p.memory.Get(t.Context(), out.Index.Key)
+		if err != nil || string(o.Body) != "[]\n" || out.Index.Count != 0 {
+			t.Errorf("%+v: %s, %v", out.Index, o.Body, err)
+		}
+	})
+}
+
+// TestItemsOf: consecutive parts, all of them, of about 64 MiB.
+func TestItemsOf(t *testing.T) {
+	const mib = 1 << 20
+	for name, c := range map[string]struct {
+		parts []int64 // MiB
+		want  [][2]int
+	}{
+		"no parts":         {nil, nil},
+		"one":              {[]int64{1}, [][2]int{{0, 1}}},
+		"just enough":      {[]int64{32, 32, 1}, [][2]int{{0, 2}, {2, 1}}},
+		"larger than all":  {[]int64{100, 1, 100}, [][2]int{{0, 1}, {1, 1}, {2, 1}}},
+		"as batches leave": {slices.Repeat([]int64{8}, 20), [][2]int{{0, 8}, {8, 8}, {16, 4}}},
+	} {
+		commit := manifest.Commit{Origin: manifest.Origin{Run: runID, Generation: 3}, Shard: manifest.Shard{ID: "b", Content: manifest.Profiles}}
+		for _, size := range c.parts {
+			commit.Parts = append(commit.Parts, manifest.PartRef{Count: 7, ContentBytes: size * mib})
+		}
+		var got [][2]int
+		for i, item := range reconcile.ItemsOf(commit, manifest.DocumentRef{Key: "k"}, 11) {
+			got = append(got, [2]int{item.First, item.Parts})
+			if item.ID != fmt.Sprintf("g00003-s011-i%05d", i) || item.Lines != item.Parts*7 || item.Commit.Key != "k" || item.Shard != commit.Shard {
+				t.Errorf("%s: %+v", name, item)
+			}
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
 }
 
 // TestOpenRefuses: another configuration, another execution of the same name.
