@@ -181,14 +181,11 @@ func (w *Walk) Next() ([]userpool.User, error) {
 		return nil, nil
 	}
 	identity := w.bucket.identity(w.lines[0])
-	n := 1
-	for n < len(w.lines) && bytes.Equal(identity, w.bucket.identity(w.lines[n])) {
-		n++
-	}
-	same := w.lines[:n]
-	w.lines = w.lines[n:]
+	same := w.lines
+	w.Skip()
+	same = same[:len(same)-len(w.lines)]
 	if w.bucket.side == Staged {
-		same = same[n-1:]
+		same = same[len(same)-1:]
 	}
 	users := make([]userpool.User, 0, len(same))
 	for _, l := range same {
@@ -199,6 +196,19 @@ func (w *Walk) Next() ([]userpool.User, error) {
 		users = append(users, u)
 	}
 	return lastOfEach(users), nil
+}
+
+// Skip goes on to the next identity.
+func (w *Walk) Skip() {
+	if len(w.lines) == 0 {
+		return
+	}
+	identity := w.bucket.identity(w.lines[0])
+	n := 1
+	for n < len(w.lines) && bytes.Equal(identity, w.bucket.identity(w.lines[n])) {
+		n++
+	}
+	w.lines = w.lines[n:]
 }
 
 // lastOfEach keeps the last of the lines about each user.
