@@ -94,14 +94,14 @@ func (w *Workflows) arn(ctx context.Context, resource, name string) (string, err
 }
 
 // kindOf maps errors of Step Functions (API reference, common errors and those of
-// StartExecution, DescribeExecution and GetExecutionHistory).
+// the operations that are called here).
 func kindOf(err error) fault.Kind {
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
 		return fault.Unavailable
 	}
 	switch api.ErrorCode() {
-	case "StateMachineDoesNotExist", "StateMachineDeleting", "ExecutionDoesNotExist":
+	case "StateMachineDoesNotExist", "StateMachineDeleting", "ExecutionDoesNotExist", "ResourceNotFound":
 		return fault.NotFound
 	case "ExecutionAlreadyExists":
 		return fault.AlreadyExists

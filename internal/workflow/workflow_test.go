@@ -198,6 +198,47 @@ func TestArrivalsOfManyPages(t *testing.T) {
 	}
 }
 
+func TestLatestMapRun(t *testing.T) {
+	c := newCloud(t)
+	spread := func(label, next string, items string) map[string]any {
+		return map[string]any{
+			"Type": "Map", "Next": next, "Label": label, "MaxConcurrency": 2, "ItemsPath": "$." + items, "ResultPath": nil, "ToleratedFailurePercentage": 100,
+			"ItemProcessor": map[string]any{
+				"ProcessorConfig": map[string]any{"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}, "StartAt": label + "IsOdd",
+				"States": map[string]any{
+					label + "IsOdd": map[string]any{"Type": "Choice", "Default": label + "Even", "Choices": []any{
+						map[string]any{"Variable": "$", "NumericEquals": 3, "Next": label + "Odd"},
+					}},
+					label + "Odd":  map[string]any{"Type": "Fail", "Error": "Odd"},
+					label + "Even": map[string]any{"Type": "Succeed"},
+				},
+			},
+		}
+	}
+	c.deploy("work", "STANDARD", map[string]any{
+		"First": spread("First", "Pause", "few"), "Pause": map[string]any{"Type": "Wait", "Seconds": 2, "Next": "Second"},
+		"Second": spread("Second", "Last", "more"), "Last": map[string]any{"Type": "Succeed"},
+	}, "First")
+	c.deploy("none", "STANDARD", map[string]any{"Last": map[string]any{"Type": "Succeed"}}, "Last")
+	w := c.as("operator", everything)
+	for _, definition := range []string{"work", "none"} {
+		arn, err := w.Begin(t.Context(), definition, definition+"-1", map[string][]int{"few": {2}, "more": {1, 2, 3}})
+		c.must(err)
+		ended, err := w.Follow(t.Context(), arn, time.Millisecond, func(workflow.Execution, []workflow.Arrival) error { return nil })
+		if err != nil || ended.Status != workflow.Succeeded {
+			t.Fatalf("%s: %+v, %v", definition, ended, err)
+		}
+		latest, err := w.LatestMapRun(t.Context(), arn)
+		latest.Started = time.Time{}
+		switch want := (workflow.MapRun{Label: "Second", Items: 3, Done: 2, Failed: 1}); {
+		case definition == "none" && fault.KindOf(err) != fault.NotFound:
+			t.Errorf("without a Map Run: %+v, %v", latest, err)
+		case definition == "work" && (err != nil || latest != want):
+			t.Errorf("%+v, %v, want %+v", latest, err, want)
+		}
+	}
+}
+
 func TestKinds(t *testing.T) {
 	c := newCloud(t)
 	c.deploy("swift", "EXPRESS", map[string]any{"Last": map[string]any{"Type": "Succeed"}}, "Last")
