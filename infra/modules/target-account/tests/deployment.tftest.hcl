@@ -1,0 +1,225 @@
+# What is made for docs/poolferry.sample.yaml, without credentials: the real
+# provider's schema, answered by a mock.
+
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "444455556666" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
+  }
+  mock_data "aws_region" {
+    defaults = { name = "eu-west-1" }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::444455556666:role/poolferry-2026-11-prod-mock" }
+  }
+  mock_resource "aws_kms_key" {
+    defaults = { arn = "arn:aws:kms:eu-west-1:444455556666:key/00000000-0000-4000-8000-000000000001" }
+  }
+  mock_resource "aws_sns_topic" {
+    defaults = { arn = "arn:aws:sns:eu-west-1:444455556666:poolferry-2026-11-prod" }
+  }
+  mock_resource "aws_sqs_queue" {
+    defaults = { arn = "arn:aws:sqs:eu-west-1:444455556666:poolferry-2026-11-prod-schedule-dead-letters" }
+  }
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = { arn = "arn:aws:logs:eu-west-1:444455556666:log-group:mock" }
+  }
+  mock_resource "aws_lambda_alias" {
+    defaults = { arn = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-migrate-user:live" }
+  }
+  mock_resource "aws_sfn_state_machine" {
+    defaults = { arn = "arn:aws:states:eu-west-1:444455556666:stateMachine:mock" }
+  }
+}
+
+variables {
+  configuration = replace(file("../../../docs/poolferry.sample.yaml"), "env:POOLFERRY", "secretsmanager:POOLFERRY")
+  secret_arns   = { name_key = "arn:aws:secretsmanager:eu-west-1:444455556666:secret:poolferry/name-key-AbCdEf" }
+  packages      = "tests/testdata"
+}
+
+run "makes_the_sample" {
+  command = apply
+  variables {
+    alarm_emails = ["on-call@example.com"]
+  }
+
+  # The trigger and who may call it.
+  assert {
+    condition = alltrue([
+      aws_lambda_permission.target_pool.principal == "cognito-idp.amazonaws.com",
+      aws_lambda_permission.target_pool.action == "lambda:InvokeFunction",
+      aws_lambda_permission.target_pool.function_name == "poolferry-2026-11-prod-migrate-user",
+      aws_lambda_permission.target_pool.qualifier == "live",
+      aws_lambda_permission.target_pool.source_arn == "arn:aws:cognito-idp:eu-west-1:444455556666:userpool/eu-west-1_ZyXwVu987",
+      aws_lambda_permission.target_pool.source_account == "444455556666",
+    ])
+    error_message = "Somebody else may call the trigger, or the target pool may not."
+  }
+  assert {
+    condition     = output.trigger_arn == "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-migrate-user:live" && output.trigger_arn == module.function["migrate-user"].alias_arn
+    error_message = "The pool would call something else: ${output.trigger_arn}"
+  }
+
+  # The state machines.
+  assert {
+    condition     = alltrue([for m in aws_sfn_state_machine.this : can(jsondecode(m.definition).States) && !strcontains(m.definition, "$${")])
+    error_message = "A definition has a placeholder left or is not JSON."
+  }
+  assert {
+    condition     = { for name, m in aws_sfn_state_machine.this : m.name => m.type } == { "poolferry-2026-11-prod-preseed" = "EXPRESS", "poolferry-2026-11-prod-reconcile" = "STANDARD" }
+    error_message = "The state machines are not those that the command line tool starts."
+  }
+  assert {
+    condition     = alltrue([for m in aws_sfn_state_machine.this : m.logging_configuration[0].level == "ERROR" && m.logging_configuration[0].include_execution_data == false && endswith(m.logging_configuration[0].log_destination, ":*")])
+    error_message = "Failures of a state machine are not logged, or its data is."
+  }
+  assert {
+    condition     = alltrue([for name, group in aws_cloudwatch_log_group.machine : group.name == "/aws/vendedlogs/states/poolferry-2026-11-prod-${name}" && group.retention_in_days == 365 && group.kms_key_id != null])
+    error_message = "A log group of a state machine is not as it should be."
+  }
+
+  # The schedule.
+  assert {
+    condition = alltrue([
+      aws_scheduler_schedule.reconcile.name == "poolferry-2026-11-prod-reconcile",
+      aws_scheduler_schedule.reconcile.group_name == "default",
+      jsondecode(aws_scheduler_schedule.reconcile.target[0].input) == { run = "2026-11-prod" },
+      aws_scheduler_schedule.reconcile.target[0].dead_letter_config[0].arn == aws_sqs_queue.dead_letters.arn,
+      aws_scheduler_schedule.reconcile.target[0].retry_policy[0].maximum_retry_attempts == 5,
+      aws_scheduler_schedule.reconcile.start_date == null && aws_scheduler_schedule.reconcile.end_date == null && aws_scheduler_schedule.reconcile.kms_key_arn == null,
+    ])
+    error_message = "The schedule is not one that starts reconciliations, keeps what it could not start, and can be switched off by the last of them."
+  }
+
+  # The staging bucket.
+  assert {
+    condition = alltrue([
+      aws_s3_bucket.staging.bucket == "example-poolferry-staging" && !aws_s3_bucket.staging.force_destroy,
+      aws_s3_bucket_public_access_block.staging.block_public_acls && aws_s3_bucket_public_access_block.staging.block_public_policy,
+      aws_s3_bucket_public_access_block.staging.ignore_public_acls && aws_s3_bucket_public_access_block.staging.restrict_public_buckets,
+      aws_s3_bucket_ownership_controls.staging.rule[0].object_ownership == "BucketOwnerEnforced",
+      aws_s3_bucket_versioning.staging.versioning_configuration[0].status == "Enabled",
+    ])
+    error_message = "Somebody could read or lose the manifest by accident."
+  }
+  assert {
+    condition = alltrue([for rule in aws_s3_bucket_server_side_encryption_configuration.staging.rule :
+      rule.bucket_key_enabled && rule.apply_server_side_encryption_by_default[0].sse_algorithm == "aws:kms" && rule.apply_server_side_encryption_by_default[0].kms_master_key_id == aws_kms_key.staging.arn
+    ])
+    error_message = "The manifest is not encrypted with the key of the run."
+  }
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.staging.rule[0].expiration[0].days == 180 && aws_s3_bucket_lifecycle_configuration.staging.rule[0].noncurrent_version_expiration[0].noncurrent_days == 7 && aws_s3_bucket_lifecycle_configuration.staging.rule[0].abort_incomplete_multipart_upload[0].days_after_initiation == 1
+    error_message = "Personal data stays longer than it should."
+  }
+
+  # Who hears.
+  assert {
+    condition     = aws_sns_topic.this.kms_master_key_id == aws_kms_key.operations.arn && aws_sns_topic_subscription.email["on-call@example.com"].protocol == "email"
+    error_message = "Alarms do not get to anybody."
+  }
+  assert {
+    condition     = alltrue([for a in [aws_cloudwatch_composite_alarm.sign_ins, aws_cloudwatch_composite_alarm.background] : a.alarm_actions == toset([aws_sns_topic.this.arn]) && a.ok_actions == toset([aws_sns_topic.this.arn])])
+    error_message = "A composite alarm does not speak."
+  }
+  assert {
+    condition     = can(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) && !strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "$${")
+    error_message = "The dashboard has a placeholder left or is not JSON."
+  }
+
+  # Nothing that was not asked for.
+  assert {
+    condition     = length(aws_vpc_endpoint.interface) + length(aws_vpc_endpoint.s3) + length(aws_security_group.functions) == 0
+    error_message = "There is a network that nobody asked for."
+  }
+}
+
+run "ids_that_terraform_made_win" {
+  command = plan
+  variables {
+    source_client_id = "made"
+    target_pool_id   = "eu-west-1_Made"
+  }
+
+  # The file still has the others; the command line tool reads the file alone.
+  expect_failures = [check.configuration_is_complete]
+
+  assert {
+    condition     = yamldecode(output.configuration).source.client_id == "made" && yamldecode(output.configuration).target.pool_id == "eu-west-1_Made" && yamldecode(output.configuration).mapping == yamldecode(var.configuration).mapping
+    error_message = "The functions get another configuration: ${output.configuration}"
+  }
+  assert {
+    condition     = endswith(aws_lambda_permission.target_pool.source_arn, ":userpool/eu-west-1_Made")
+    error_message = "Another pool may call the trigger: ${aws_lambda_permission.target_pool.source_arn}"
+  }
+}
+
+run "in_a_network" {
+  command = plan
+  variables {
+    network = { vpc_id = "vpc-0123456789abcdef0", subnet_ids = ["subnet-1", "subnet-2"], route_table_ids = ["rtb-1"] }
+  }
+
+  assert {
+    condition     = toset([for endpoint in aws_vpc_endpoint.interface : endpoint.service_name]) == toset(["com.amazonaws.eu-west-1.sts", "com.amazonaws.eu-west-1.cognito-idp", "com.amazonaws.eu-west-1.secretsmanager"]) && aws_vpc_endpoint.s3[0].vpc_endpoint_type == "Gateway"
+    error_message = "An endpoint is missing."
+  }
+  assert {
+    condition     = alltrue([for endpoint in aws_vpc_endpoint.interface : endpoint.private_dns_enabled && endpoint.subnet_ids == toset(["subnet-1", "subnet-2"])])
+    error_message = "Functions do not find an endpoint."
+  }
+}
+
+run "in_a_network_that_has_its_endpoints" {
+  command = plan
+  variables {
+    network = { vpc_id = "vpc-0123456789abcdef0", subnet_ids = ["subnet-1"], create_endpoints = false }
+  }
+
+  assert {
+    condition     = length(aws_vpc_endpoint.interface) + length(aws_vpc_endpoint.s3) + length(aws_security_group.endpoints) == 0 && length(aws_security_group.functions) == 1
+    error_message = "Endpoints are made twice."
+  }
+}
+
+run "in_a_small_account" {
+  command = apply
+  variables {
+    reserve_concurrency = false
+    trigger             = { reserved_concurrency = null }
+    schedule            = { expression = "cron(0 3 * * ? *)", timezone = "Europe/Berlin", flexible_window = 0 }
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.reconcile.flexible_time_window[0].mode == "OFF" && aws_scheduler_schedule.reconcile.flexible_time_window[0].maximum_window_in_minutes == null && aws_scheduler_schedule.reconcile.schedule_expression_timezone == "Europe/Berlin"
+    error_message = "The schedule is not the one asked for."
+  }
+}
+
+run "in_another_partition" {
+  command = apply
+  variables {
+    configuration = replace(replace(replace(var.configuration, "arn:aws:", "arn:aws-cn:"), "us-east-1", "cn-north-1"), "eu-west-1", "cn-northwest-1")
+    secret_arns   = { name_key = "arn:aws-cn:secretsmanager:cn-northwest-1:444455556666:secret:k-AbCdEf" }
+  }
+  override_data {
+    target = data.aws_partition.this
+    values = { partition = "aws-cn", dns_suffix = "amazonaws.com.cn" }
+  }
+  override_data {
+    target = data.aws_region.this
+    values = { name = "cn-northwest-1" }
+  }
+
+  assert {
+    condition     = startswith(output.trigger_arn, "arn:aws-cn:lambda:cn-northwest-1:444455556666:") && startswith(aws_lambda_permission.target_pool.source_arn, "arn:aws-cn:cognito-idp:cn-northwest-1:")
+    error_message = "An ARN is of the wrong partition or region."
+  }
+  assert {
+    condition     = jsondecode(aws_kms_key.operations.policy).Statement[1].Principal.Service == "logs.cn-northwest-1.amazonaws.com.cn" && !strcontains("${aws_kms_key.operations.policy}${aws_kms_key.staging.policy}${aws_s3_bucket_policy.staging.policy}", "arn:aws:s3")
+    error_message = "A policy is of the wrong partition."
+  }
+}
