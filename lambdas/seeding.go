@@ -8,7 +8,6 @@ import (
 	"poolferry/internal/cognito"
 	"poolferry/internal/config"
 	"poolferry/internal/fault"
-	"poolferry/internal/manifest"
 	"poolferry/internal/seeding"
 	"poolferry/internal/store"
 	"poolferry/internal/telemetry"
@@ -80,8 +79,8 @@ func NewSeeding(ctx context.Context, cfg *config.Config, env Environment, record
 	session := "poolferry-" + cfg.Run
 	return seeding.New(seeding.Options{
 		Run:         cfg.Run,
-		Source:      manifest.Pool{Account: cfg.Source.Account, Region: cfg.Source.Region, ID: cfg.Source.PoolID},
-		Target:      manifest.Pool{Region: cfg.Target.Region, ID: cfg.Target.PoolID},
+		Source:      sourcePool(cfg),
+		Target:      targetPool(cfg),
 		Mapping:     cfg.Mapping,
 		CreatedBy:   session,
 		PerSecond:   cfg.Pace.UserList,

@@ -20,6 +20,7 @@ type unit string
 const (
 	count        unit = "Count"
 	milliseconds unit = "Milliseconds"
+	percent      unit = "Percent"
 )
 
 // metric is a metric's name and unit. The type is not exported and its names

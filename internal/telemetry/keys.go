@@ -9,6 +9,8 @@ const (
 	KeySub       = "sub"
 	KeyShard     = "shard"
 	KeyPart      = "part"
+	KeyStep      = "step"  // of a reconciliation
+	KeyPiece     = "piece" // of a step
 	KeyPhase     = "phase"
 	KeyOperation = "operation"
 	KeyOutcome   = "outcome"
@@ -18,4 +20,6 @@ const (
 	KeyCount     = "count"
 	KeyTook      = "took_ms"
 	KeyRequestID = "request_id"
+
+	KeyReconciliation = "reconciliation" // id
 )

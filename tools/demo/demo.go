@@ -124,15 +124,28 @@ func (d *demo) run(talk Talk) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	visits := d.firstVisits(talk)
+	visits := make([]*visit, len(d.world.People))
+	for i, p := range d.world.People {
+		visits[i] = &visit{demo: d, person: p}
+	}
+	d.firstVisits(visits, 1, "signing in at the target", talk)
+	reconciled, err := d.reconcile(talk, d.world.FireSchedule)
+	if err != nil {
+		return Result{}, err
+	}
+	d.firstVisits(visits, 2, "signing in later", talk)
 	d.strangers()
 	d.laterVisits(visits, talk)
 	d.checkArrivals(visits)
+	again, err := d.reconcile(talk, d.byHand)
+	if err != nil {
+		return Result{}, err
+	}
 	if err := d.ctx.Err(); err != nil {
 		return Result{}, err
 	}
 	result := d.tally.result()
-	result.Seeding = staged
+	result.Seeding, result.Reconciliation = staged, append(reconciled, again...)
 	result.Users.Source, result.Users.Target = d.world.Count()
 
 	talk.Say("Searching logs, answers and stored users for %d passwords.", 3*len(d.world.People))
@@ -147,6 +160,7 @@ func (d *demo) run(talk Talk) (Result, error) {
 	result.Finds = d.leaks.all()
 	result.SecretsFound = len(result.Finds)
 	if d.options.Out != "" {
+		files["report.html"] = latestReport(files)
 		if err := keep(d.options.Out, files, result); err != nil {
 			return Result{}, err
 		}
@@ -181,18 +195,20 @@ func (d *demo) each(visits []*visit, f func(*visit)) {
 	_ = g.Wait()
 }
 
-func (d *demo) firstVisits(talk Talk) []*visit {
-	visits := make([]*visit, len(d.world.People))
-	for i, p := range d.world.People {
-		visits[i] = &visit{demo: d, person: p}
+// firstVisits are those of the people of a wave.
+func (d *demo) firstVisits(visits []*visit, number int, what string, talk Talk) {
+	var coming []*visit
+	for _, v := range visits {
+		if wave(v.person) == number {
+			coming = append(coming, v)
+		}
 	}
-	tick, done := talk.Progress("signing in at the target", len(visits))
+	tick, done := talk.Progress(what, len(coming))
 	defer done()
-	d.each(visits, func(v *visit) {
+	d.each(coming, func(v *visit) {
 		v.arrive()
 		tick()
 	})
-	return visits
 }
 
 // strangers try names that nobody has, one for every hundred users.

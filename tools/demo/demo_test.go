@@ -76,7 +76,7 @@ func checkFiles(t *testing.T, out string, r Result) {
 			t.Errorf("%s is empty (%v)", f.Name(), err)
 		}
 	}
-	want := []string{"function.log", "poolferry.yaml", "requests.log", "result.json", "s3", "users-source.jsonl", "users-target.jsonl"}
+	want := []string{"function.log", "poolferry.yaml", "report.html", "requests.log", "result.json", "s3", "users-source.jsonl", "users-target.jsonl"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
@@ -93,12 +93,13 @@ func checkFiles(t *testing.T, out string, r Result) {
 // TestJSONContract holds the members of the object of demo --json.
 func TestJSONContract(t *testing.T) {
 	data, err := json.Marshal(Result{
-		Version: 1, Seeding: &Seeding{Executions: 1, Profiles: 2, Parts: 3}, SignIns: SignIns{RefusedBy: map[string]int{}}, Surprises: []string{"x"}, Returned: 1,
+		Version: 1, Seeding: &Seeding{Executions: 1, Profiles: 2, Parts: 3}, SignIns: SignIns{RefusedBy: map[string]int{}},
+		Reconciliation: []Reconciliation{{Percent: 50, Migrated: 1, Pending: 1, PendingBy: map[string]int{"not_signed_in": 1}, Whole: true}}, Surprises: []string{"x"}, Returned: 1,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"version":1,"users":{"source":0,"target":0},"seeding":{"executions":1,"profiles":2,"parts":3},"sign_ins":{"attempted":0,"migrated":0,"refused":0,"refused_by":{},"errors":0,"p50_ms":0,"p95_ms":0,"p99_ms":0},"secrets_found":0}`
+	want := `{"version":1,"users":{"source":0,"target":0},"seeding":{"executions":1,"profiles":2,"parts":3},"sign_ins":{"attempted":0,"migrated":0,"refused":0,"refused_by":{},"errors":0,"p50_ms":0,"p95_ms":0,"p99_ms":0},"reconciliation":[{"percent":50,"migrated":1,"pending":1,"pending_by":{"not_signed_in":1},"imported":0,"excluded":0,"findings":0,"whole":true}],"secrets_found":0}`
 	if diff := cmp.Diff(want, string(data)); diff != "" {
 		t.Error(diff)
 	}

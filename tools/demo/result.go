@@ -14,11 +14,13 @@ import (
 // Result is what a demo ends with: the JSON object of the command line's
 // contract. Members are only ever added.
 type Result struct {
-	Version      int      `json:"version"`
-	Users        Users    `json:"users"`
-	Seeding      *Seeding `json:"seeding,omitempty"`
-	SignIns      SignIns  `json:"sign_ins"`
-	SecretsFound int      `json:"secrets_found"`
+	Version int      `json:"version"`
+	Users   Users    `json:"users"`
+	Seeding *Seeding `json:"seeding,omitempty"`
+	SignIns SignIns  `json:"sign_ins"`
+	// Reconciliation has every run, the last one last.
+	Reconciliation []Reconciliation `json:"reconciliation,omitempty"`
+	SecretsFound   int              `json:"secrets_found"`
 
 	// Surprises and Finds say what is behind Errors and SecretsFound, for people.
 	Surprises []string     `json:"-"`

@@ -50,6 +50,11 @@ func (r Result) WriteText(w io.Writer) error {
 	t.AppendRow(table.Row{"  p50 / p95 / p99", fmt.Sprintf("%.0f / %.0f / %.0f", s.P50, s.P95, s.P99), "ms, as people wait for it"})
 	t.AppendRow(table.Row{"later sign-ins", r.Returned, "the source was not asked again"})
 	t.AppendSeparator()
+	for i, r := range r.Reconciliation {
+		t.AppendRow(table.Row{fmt.Sprintf("reconciliation %d", i+1), fmt.Sprintf("%.1f %%", r.Percent),
+			fmt.Sprintf("%d moved, %d pending, %d excluded, %d findings", r.Migrated, r.Pending, r.Excluded, r.Findings)})
+	}
+	t.AppendSeparator()
 	t.AppendRow(table.Row{"errors", s.Errors, "results that should not have been"})
 	t.AppendRow(table.Row{"passwords found", r.SecretsFound, "in logs, answers and stored data"})
 	if _, err := fmt.Fprintln(w, t.Render()); err != nil {

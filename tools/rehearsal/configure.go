@@ -24,7 +24,7 @@ const (
 // nameKey keys the hashes of an audit trail that speaks of made-up people.
 const nameKey = "rehearsal-name-key-0123456789abcdef"
 
-var document = template.Must(template.New("poolferry.yaml").Parse(`# A migration on the poolferry sandbox. It serves as long as that sandbox runs.
+var sample = template.Must(template.New("poolferry.yaml").Parse(`# A migration on the poolferry sandbox. It serves as long as that sandbox runs.
 version: 1
 run: {{.Run}}
 source:
@@ -61,7 +61,7 @@ staging:
 // is read.
 func (w *World) configure() error {
 	var text bytes.Buffer
-	err := document.Execute(&text, map[string]any{
+	err := sample.Execute(&text, map[string]any{
 		"Source": w.Source, "Target": w.Target, "ExternalID": externalID,
 		"LoginRole": roleARN(w.Source.Account, loginRole), "ExportRole": roleARN(w.Source.Account, exportRole),
 		"ClientSecret": clientSecretName, "NameKey": nameKeyName, "Run": runID, "Bucket": stagingBucket,

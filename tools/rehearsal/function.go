@@ -27,22 +27,35 @@ const (
 	planSeeding  = "plan-seeding"
 	seedBatch    = "seed-batch"
 	closeSeeding = "close-seeding"
+
+	openReconciliation  = "open-reconciliation"
+	indexManifest       = "index-manifest"
+	scanTarget          = "scan-target"
+	matchNames          = "match-names"
+	compareBucket       = "compare-bucket"
+	closeReconciliation = "close-reconciliation"
 )
 
 // deployment is a function as infra deploys it.
 type deployment struct {
-	name    string
-	policy  string // of its execution role, in package infra
-	timeout time.Duration
-	build   func(context.Context, lambdas.Environment) (awslambda.Handler, error)
+	name     string
+	policies []string // of its execution role, in package infra
+	timeout  time.Duration
+	build    func(context.Context, lambdas.Environment) (awslambda.Handler, error)
 }
 
 // deployments are all functions. Cognito waits five seconds for the first one.
 var deployments = []deployment{
-	{migrateUser, infra.MigrateUser, 5 * time.Second, lambdas.MigrateUser},
-	{planSeeding, infra.Seeding, time.Minute, lambdas.PlanSeeding},
-	{seedBatch, infra.Seeding, 70 * time.Second, lambdas.SeedBatch},
-	{closeSeeding, infra.Seeding, 2 * time.Minute, lambdas.CloseSeeding},
+	{migrateUser, []string{infra.MigrateUser}, 5 * time.Second, lambdas.MigrateUser},
+	{planSeeding, []string{infra.Seeding}, time.Minute, lambdas.PlanSeeding},
+	{seedBatch, []string{infra.Seeding}, 70 * time.Second, lambdas.SeedBatch},
+	{closeSeeding, []string{infra.Seeding}, 2 * time.Minute, lambdas.CloseSeeding},
+	{openReconciliation, []string{infra.Reconciliation, infra.TargetDirectory}, 110 * time.Second, lambdas.OpenReconciliation},
+	{indexManifest, []string{infra.Reconciliation}, 260 * time.Second, lambdas.IndexManifest},
+	{scanTarget, []string{infra.Reconciliation, infra.TargetDirectory}, 270 * time.Second, lambdas.ScanTarget},
+	{matchNames, []string{infra.Reconciliation}, 590 * time.Second, lambdas.MatchNames},
+	{compareBucket, []string{infra.Reconciliation}, 260 * time.Second, lambdas.CompareBucket},
+	{closeReconciliation, []string{infra.Reconciliation, infra.ReconciliationSweep}, 890 * time.Second, lambdas.CloseReconciliation},
 }
 
 // Binaries finds the built functions in a folder as make build leaves them,

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"strings"
 
 	"poolferry/infra"
+	"poolferry/internal/reconcile"
 	"poolferry/internal/sandbox/wire"
 	"poolferry/internal/seeding"
 	"poolferry/internal/workflow"
@@ -14,39 +17,69 @@ import (
 	"poolferry/statemachines"
 )
 
-// statesRole is the role of the preseed state machine.
-const statesRole = "poolferry-preseed"
+// machine is a state machine as infra deploys it.
+type machine struct {
+	definition string // in package statemachines
+	kind       string // EXPRESS or STANDARD
+	policy     string // of its role, in package infra
+	functions  []string
+	values     map[string]string // beside the functions: of the definition
+	resources  map[string]string // beside the functions: of the policy
+}
 
-// addMachines deploys the state machines: the very files, with their role and
+// machines are all state machines.
+func (w *World) machines() []machine {
+	return []machine{
+		{
+			definition: statemachines.Preseed, kind: "EXPRESS", policy: infra.Preseed,
+			functions: []string{planSeeding, seedBatch, closeSeeding},
+		},
+		{
+			definition: statemachines.Reconcile, kind: "STANDARD", policy: infra.Reconcile,
+			functions: []string{openReconciliation, indexManifest, scanTarget, matchNames, compareBucket, closeReconciliation},
+			values: map[string]string{
+				"preseed_state_machine": w.machineARN(statemachines.Preseed), "staging_bucket": stagingBucket,
+				"topic": w.topicARN(), "schedule_name": scheduleName,
+			},
+			resources: map[string]string{
+				"preseed_state_machine_arn": w.machineARN(statemachines.Preseed), "staging_bucket_arn": bucketARN, "run": runID,
+				"topic_arn": w.topicARN(), "schedule_arn": w.scheduleARN(), "schedule_role_arn": roleARN(w.Target.Account, scheduleRole),
+			},
+		},
+	}
+}
+
+// addMachines deploys the state machines: the very files, each with its role and
 // with logging of failures, without which nothing is seen of an EXPRESS
 // execution.
 func (w *World) addMachines(ctx context.Context) error {
-	name := workflow.Name(runID, statemachines.Preseed)
-	trust, err := infra.Render(infra.StatesTrust, nil)
+	for _, m := range w.machines() {
+		if err := w.addMachine(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *World) addMachine(ctx context.Context, m machine) error {
+	name := workflow.Name(runID, m.definition)
+	values, resources := map[string]string{}, map[string]string{"state_machine_arn": w.machineARN(m.definition)}
+	for _, f := range m.functions {
+		placeholder := strings.ReplaceAll(f, "-", "_") + "_function"
+		values[placeholder], resources[placeholder+"_arn"] = w.functionARN(f), w.functionARN(f)
+	}
+	maps.Copy(values, m.values)
+	maps.Copy(resources, m.resources)
+	role, err := w.addRole(role{w.Target.Account, "poolferry-" + m.definition, policy{infra.StatesTrust, nil}, []policy{{m.policy, resources}}})
 	if err != nil {
 		return err
 	}
-	policy, err := infra.Render(infra.Preseed, map[string]string{
-		"plan_seeding_function_arn": w.functionARN(planSeeding), "seed_batch_function_arn": w.functionARN(seedBatch),
-		"close_seeding_function_arn": w.functionARN(closeSeeding),
-		"state_machine_arn":          fmt.Sprintf("arn:aws:states:%s:%s:stateMachine:%s", w.Target.Region, w.Target.Account, name),
-	})
-	if err != nil {
-		return err
-	}
-	role, err := w.Sandbox.IAM.AddRole(w.Target.Account, statesRole, trust, policy)
-	if err != nil {
-		return err
-	}
-	definition, err := statemachines.Render(statemachines.Preseed, map[string]string{
-		"plan_seeding_function": w.functionARN(planSeeding), "seed_batch_function": w.functionARN(seedBatch),
-		"close_seeding_function": w.functionARN(closeSeeding),
-	})
+	definition, err := statemachines.Render(m.definition, values)
 	if err != nil {
 		return err
 	}
 	body, err := json.Marshal(map[string]any{
-		"name": name, "type": "EXPRESS", "roleArn": role, "definition": string(definition),
+		"name": name, "type": m.kind, "roleArn": role, "definition": string(definition),
 		"loggingConfiguration": map[string]any{"level": "ERROR", "includeExecutionData": false, "destinations": []any{
 			map[string]any{"cloudWatchLogsLogGroup": map[string]string{
 				"logGroupArn": fmt.Sprintf("arn:aws:logs:%s:%s:log-group:/aws/vendedlogs/states/%s:*", w.Target.Region, w.Target.Account, name),
@@ -56,16 +89,30 @@ func (w *World) addMachines(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.States.Serve(ctx, &wire.Call{
-		Operation: "CreateStateMachine", Account: w.Target.Account, Region: w.Target.Region, RequestID: wire.NewID(),
-		Header: http.Header{}, Body: body, Authorize: func(string, string) error { return nil }, // as whoever deploys
+	return w.deploy(ctx, w.States, "CreateStateMachine", "/", body)
+}
+
+// deploy makes a call as whoever deploys, who may do everything.
+func (w *World) deploy(ctx context.Context, service wire.Service, operation, path string, body []byte) error {
+	_, err := service.Serve(ctx, &wire.Call{
+		Operation: operation, Account: w.Target.Account, Region: w.Target.Region, RequestID: wire.NewID(),
+		Header: http.Header{}, Path: path, Body: body, Authorize: func(string, string) error { return nil },
 	})
 	return err
+}
+
+func (w *World) machineARN(definition string) string {
+	return fmt.Sprintf("arn:aws:states:%s:%s:stateMachine:%s", w.Target.Region, w.Target.Account, workflow.Name(runID, definition))
 }
 
 // Seeding is the run's seeding as the operator sees it.
 func (w *World) Seeding(ctx context.Context) (*seeding.Seeding, error) {
 	return lambdas.NewSeeding(ctx, w.Config, lambdas.Environment{Lookup: w.env(w.Target.Operator), Now: w.options.Now}, nil)
+}
+
+// Reconciliation is the run's reconciliation as the operator sees it.
+func (w *World) Reconciliation(ctx context.Context) (*reconcile.Reconciliation, error) {
+	return lambdas.NewReconciliation(ctx, w.Config, lambdas.Environment{Lookup: w.env(w.Target.Operator), Now: w.options.Now}, nil)
 }
 
 // Workflows are the run's state machines as the operator starts them.

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -31,7 +32,11 @@ import (
 	"poolferry/internal/sandbox/knobs"
 	"poolferry/internal/sandbox/lambda"
 	"poolferry/internal/sandbox/s3"
+	"poolferry/internal/sandbox/scheduler"
+	"poolferry/internal/sandbox/sns"
 	"poolferry/internal/sandbox/states"
+	"poolferry/internal/sandbox/states/integration"
+	"poolferry/internal/sandbox/wire"
 	"poolferry/internal/userpool"
 )
 
@@ -44,8 +49,11 @@ type Options struct {
 	Faults  string // as knobs.ParseFaults reads it
 	Quotas  bool
 	Speed   float64 // how many seconds of a state machine's waits pass in one; 0 means 1
-	Addr    string  // loopback address; empty means a free port
-	Now     func() time.Time
+	// Schedule is when reconciliations begin by themselves, such as
+	// cron(0 * * * ? *); empty means practically never.
+	Schedule string
+	Addr     string // loopback address; empty means a free port
+	Now      func() time.Time
 
 	// Change is applied to the configuration; nil changes nothing.
 	Change func(*config.Config)
@@ -72,17 +80,19 @@ type Site struct {
 
 // World is a running rehearsal.
 type World struct {
-	Endpoint string
-	Sandbox  *sandbox.Sandbox
-	Cognito  *cognitoidp.Service
-	S3       *s3.Service
-	States   *states.Service
-	Source   Site
-	Target   Site
-	People   []crowd.Person
-	YAML     []byte // the poolferry.yaml
-	Config   *config.Config
-	Secrets  config.Secrets
+	Endpoint  string
+	Sandbox   *sandbox.Sandbox
+	Cognito   *cognitoidp.Service
+	S3        *s3.Service
+	States    *states.Service
+	Scheduler *scheduler.Service
+	SNS       *sns.Service
+	Source    Site
+	Target    Site
+	People    []crowd.Person
+	YAML      []byte // the poolferry.yaml
+	Config    *config.Config
+	Secrets   config.Secrets
 
 	options Options
 	calls   *callCounter
@@ -126,8 +136,17 @@ func New(ctx context.Context, o Options) (*World, error) {
 		Endpoint: func() string { return w.Endpoint },
 	})
 	w.S3 = s3.New(o.Now)
+	w.SNS = sns.New(o.Now)
+	w.Scheduler = scheduler.New(scheduler.Options{
+		Now: o.Now, Roles: w.Sandbox.IAM,
+		StepFunctions: func(ctx context.Context, call *wire.Call) (*wire.Reply, error) { return w.States.Serve(ctx, call) },
+		Inject:        func() knobs.Injection { return w.Sandbox.Inject("scheduler") },
+	})
+	integrations := map[string]integration.Integration{}
+	maps.Copy(integrations, w.SNS.Integrations())
+	maps.Copy(integrations, w.Scheduler.Integrations())
 	w.States = states.New(states.Options{
-		Now: o.Now, Roles: w.Sandbox.IAM, Lambda: w.Sandbox.Lambda, Speed: o.Speed, Logs: o.FunctionLog,
+		Now: o.Now, Roles: w.Sandbox.IAM, Lambda: w.Sandbox.Lambda, Objects: w.S3, Integrations: integrations, Speed: o.Speed, Logs: o.FunctionLog,
 		Inject: func() knobs.Injection { return w.Sandbox.Inject("states") },
 	})
 	if err := w.build(ctx); err != nil {
@@ -141,6 +160,8 @@ func (w *World) build(ctx context.Context) error {
 		func() error { return w.Sandbox.Register(w.Cognito) },
 		func() error { return w.Sandbox.Register(w.S3) },
 		func() error { return w.Sandbox.Register(w.States) },
+		func() error { return w.Sandbox.Register(w.Scheduler) },
+		func() error { return w.Sandbox.Register(w.SNS) },
 		func() error { return w.Sandbox.AddAccount(w.Source.Label, w.Source.Account) },
 		func() error { return w.Sandbox.AddAccount(w.Target.Label, w.Target.Account) },
 		w.createPools,
@@ -148,7 +169,9 @@ func (w *World) build(ctx context.Context) error {
 		w.configure,
 		w.createBucket,
 		w.addFunctions,
+		w.addTopic,
 		func() error { return w.addMachines(ctx) },
+		func() error { return w.addSchedule(ctx) },
 		w.listen,
 		func() error { return w.settle(ctx) },
 	}

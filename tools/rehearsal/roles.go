@@ -13,6 +13,7 @@ const (
 	exportRole = "poolferry-export"
 	operator   = "operator"
 	externalID = "poolferry-rehearsal"
+	bucketARN  = "arn:aws:s3:::" + stagingBucket
 )
 
 // everything is the policy of operators.
@@ -28,23 +29,28 @@ func (w *World) createRoles() (err error) {
 		}
 	}
 	for _, role := range w.roles() {
-		trust, err := infra.Render(role.trust.name, role.trust.values)
-		if err != nil {
-			return err
-		}
-		var documents [][]byte
-		for _, p := range role.policies {
-			document, err := infra.Render(p.name, p.values)
-			if err != nil {
-				return err
-			}
-			documents = append(documents, document)
-		}
-		if _, err := w.Sandbox.IAM.AddRole(role.account, role.name, trust, documents...); err != nil {
+		if _, err := w.addRole(role); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// addRole creates a role and returns its ARN.
+func (w *World) addRole(r role) (string, error) {
+	trust, err := infra.Render(r.trust.name, r.trust.values)
+	if err != nil {
+		return "", err
+	}
+	var documents [][]byte
+	for _, p := range r.policies {
+		document, err := infra.Render(p.name, p.values)
+		if err != nil {
+			return "", err
+		}
+		documents = append(documents, document)
+	}
+	return w.Sandbox.IAM.AddRole(r.account, r.name, trust, documents...)
 }
 
 // policy is a policy of package infra and what fills it.
@@ -80,19 +86,33 @@ func (w *World) roles() []role {
 			[]policy{{infra.ExportRole, pool}}},
 	}
 	for _, d := range deployments {
-		values := map[string]string{
-			"log_group_arn": fmt.Sprintf("arn:aws:logs:%s:%s:log-group:/aws/lambda/%s", w.Target.Region, w.Target.Account, d.name),
+		var policies []policy
+		for _, name := range d.policies {
+			policies = append(policies, policy{name, w.policyValues(name, d.name)})
 		}
-		switch d.policy {
-		case infra.MigrateUser:
-			values["login_role_arn"], values["target_pool_arn"] = roleARN(w.Source.Account, loginRole), poolARN(w.Target)
-		case infra.Seeding:
-			values["export_role_arn"], values["staging_bucket_arn"] = roleARN(w.Source.Account, exportRole), "arn:aws:s3:::"+stagingBucket
-			values["run"] = runID
-		}
-		roles = append(roles, role{w.Target.Account, roleOf(d.name), policy{infra.LambdaTrust, nil}, []policy{{d.policy, values}}})
+		roles = append(roles, role{w.Target.Account, roleOf(d.name), policy{infra.LambdaTrust, nil}, policies})
 	}
 	return roles
+}
+
+// policyValues fill a policy of a function's execution role.
+func (w *World) policyValues(name, function string) map[string]string {
+	log := fmt.Sprintf("arn:aws:logs:%s:%s:log-group:/aws/lambda/%s", w.Target.Region, w.Target.Account, function)
+	switch name {
+	case infra.MigrateUser:
+		return map[string]string{"login_role_arn": roleARN(w.Source.Account, loginRole), "target_pool_arn": poolARN(w.Target), "log_group_arn": log}
+	case infra.Seeding:
+		return map[string]string{
+			"export_role_arn": roleARN(w.Source.Account, exportRole), "staging_bucket_arn": bucketARN, "run": runID, "log_group_arn": log,
+		}
+	case infra.Reconciliation:
+		return map[string]string{"staging_bucket_arn": bucketARN, "run": runID, "log_group_arn": log}
+	case infra.ReconciliationSweep:
+		return map[string]string{"staging_bucket_arn": bucketARN, "run": runID}
+	case infra.TargetDirectory:
+		return map[string]string{"target_pool_arn": poolARN(w.Target)}
+	}
+	return nil
 }
 
 func roleARN(account, name string) string {
