@@ -51,6 +51,13 @@ interop: ## components that others wrote: cognito-local, the AWS SDK for JavaScr
 	cd test/interop && npm ci --ignore-scripts --no-audit --no-fund
 	POOLFERRY_REQUIRE=interop $(GO) test -count=1 ./test/interop/...
 
+.PHONY: browser
+browser: ## the report in Chromium (needs Node.js, npm and Chromium; POOLFERRY_SCREENSHOTS=DIR keeps pictures)
+	@command -v npm >/dev/null || { echo "make browser: npm is missing: install Node.js 20 or newer" >&2; exit 1; }
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || { echo "make browser: $${CHROMIUM:-chromium} is missing: install the package chromium, or set CHROMIUM to the path of one" >&2; exit 1; }
+	cd test/browser && npm ci --ignore-scripts --no-audit --no-fund
+	POOLFERRY_REQUIRE=browser POOLFERRY_SCREENSHOTS="$(abspath $(POOLFERRY_SCREENSHOTS))" $(GO) test -count=1 ./test/browser/...
+
 .PHONY: fidelity
 fidelity: ## the sandbox's Step Functions against a file of recorded cases: ASL_CASES=FILE
 	@test -f "$(ASL_CASES)" || { echo "make fidelity: ASL_CASES=$(ASL_CASES) is not a file: name one with recorded cases" >&2; exit 1; }
