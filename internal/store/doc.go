@@ -1,6 +1,6 @@
 // Package store keeps a run's staged truth in S3, through aws-sdk-go-v2, of
-// which it is the only user for S3. Package manifest says what is in the
-// objects, this package where they are and who may replace which.
+// which it is the only user for S3. Packages manifest and reconcile say what is
+// in the objects, this package where they are and who may replace which.
 //
 // Vocabulary: a Bucket is as much of S3 as a run needs; a condition is what must
 // hold of an object for a write to happen; a tag is the ETag of an object, which

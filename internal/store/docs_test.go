@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,38 @@ func TestManifestPage(t *testing.T) {
 	}
 	if n < 10 {
 		t.Errorf("the page has %d examples", n)
+	}
+}
+
+// TestManifestPageHasEveryKey: each key is in one row of the page's tables, and
+// each row has a key.
+func TestManifestPageHasEveryKey(t *testing.T) {
+	page, err := os.ReadFile("../../docs/manifest.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]int{} // by pattern, keys
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]*/[^`]*|[a-z]+\\.[a-z]+)` \\| [^|]* \\| [^|]* \\|$").FindAllStringSubmatch(string(page), -1) {
+		rows[row[1]] = 0
+	}
+	placeholder := regexp.MustCompile(`\b[A-Z]+\b`) // such as G; they stand for anything but a folder
+	for _, key := range store.Keys() {
+		found := 0
+		for pattern := range rows {
+			quoted := placeholder.ReplaceAllString(strings.ReplaceAll(pattern, ".", `\.`), `[^/]+`)
+			if regexp.MustCompile("^" + quoted + "$").MatchString(key) {
+				rows[pattern]++
+				found++
+			}
+		}
+		if found != 1 {
+			t.Errorf("%s is in %d rows of docs/manifest.md", key, found)
+		}
+	}
+	for pattern, keys := range rows {
+		if keys == 0 {
+			t.Errorf("docs/manifest.md: nothing is ever at %s", pattern)
+		}
 	}
 }
 

@@ -5,7 +5,28 @@ import (
 	"time"
 
 	"poolferry/internal/account"
+	"poolferry/internal/manifest"
 )
+
+// Keys returns a key of each kind, relative to the run.
+func Keys() []string {
+	h := manifest.Header{Origin: manifest.Origin{Generation: 3}, Shard: "0a", Attempt: 2, Part: 7}
+	sum := manifest.DigestOf(nil)
+	keys := []string{
+		planKey, stopKey, leaseKey, progressKey, reportKey,
+		generationKey(3), manifestKey(3), groupsKey(3), checkpointKey(3, "0a"), commitKey(3, "0a"), partKey(h, sum),
+		indexCommitKey(3, 64, "g00003-s000-i00012"), indexSegmentKey(3, 64, "g00003-s000-i00012", sum),
+		basisKey("r1"), itemsKey("r1", "scan"), scanKey("r1", "0a"), scanPartKey("r1", "0a", 2, 7, sum),
+		matchKey("r1"), contestedKey("r1"), summaryKey("r1"), reconciliationReportKey("r1"),
+	}
+	for _, bucket := range []string{bucketName(17), contestedName} {
+		keys = append(keys, bucketPlanKey("r1", bucket), bucketResultKey("r1", bucket))
+		for rows, format := range map[string]string{"idmap": "csv.gz", "pending": "jsonl.gz", "findings": "jsonl.gz", "claims": "seg"} {
+			keys = append(keys, rowsKey("r1", rows, bucket, sum, format))
+		}
+	}
+	return keys
+}
 
 // OpenImpatiently is OpenS3 with short pauses between attempts.
 func OpenImpatiently(ctx context.Context, o S3Options) (*S3, error) {

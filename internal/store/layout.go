@@ -71,9 +71,6 @@ func basisKey(id string) string { return reconciliationFolder(id) + "basis.json"
 // itemsKey is where the items of a Distributed Map are: index, scan or compare.
 func itemsKey(id, of string) string { return reconciliationFolder(id) + "items/" + of + ".json" }
 
-// mapsFolder is where Step Functions writes the results of Distributed Maps.
-func mapsFolder(id string) string { return reconciliationFolder(id) + "maps/" }
-
 func targetFolder(id, shard string) string { return reconciliationFolder(id) + "target/" + shard + "/" }
 
 func scanKey(id, shard string) string { return targetFolder(id, shard) + "scan.json" }
