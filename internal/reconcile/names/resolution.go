@@ -167,20 +167,24 @@ func (r *Resolution) about(e entry) []verdict.Finding {
 	at, _ := slices.BinarySearchFunc(on, entry{self: e.self, topic: 1}, entry.compare)
 	for ; at < len(on) && on[at].self == e.self; at++ {
 		about := on[at]
-		kind, _ := ofCode(topics, about.topic)
-		if holder, ok := r.store.find(about.other); ok && kind == verdict.IdentityTaken && r.joined(holder) {
-			if about.flags&isOpen == 0 {
-				continue
-			}
-			kind = verdict.AliasCollision
-		}
-		if already, ok := byKind[kind]; ok {
-			about.kinds |= already.kinds
-			if already.other.class != 0 && already.other.compare(about.other) < 0 {
-				about.other = already.other
+		kind, open := kindOf(about.topic), about.flags&isOpen != 0
+		if kind == verdict.IdentityTaken {
+			if holder, ok := r.store.find(about.other); ok && r.joined(holder) {
+				if !open {
+					continue
+				}
+				kind = verdict.AliasCollision
 			}
 		}
-		byKind[kind] = about
+		already, is := byKind[kind]
+		switch {
+		case !is || kind == verdict.IdentityTaken && open && already.flags&isOpen == 0:
+			byKind[kind] = about
+		case kind == verdict.IdentityTaken && !open && already.flags&isOpen != 0:
+		default:
+			already.merge(about)
+			byKind[kind] = already
+		}
 	}
 	found := make([]verdict.Finding, 0, len(byKind))
 	for kind, about := range byKind {

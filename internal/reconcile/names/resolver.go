@@ -167,10 +167,13 @@ func (r *Resolver) collide(claims []Claim) {
 			others = append(others, c)
 		}
 	}
+	if len(waiting) == 0 {
+		return
+	}
 	spelt := spellingsOf(slices.Concat(waiting, partners))
 	for _, c := range waiting {
 		note := func(kind verdict.FindingKind, target userpool.Sub, flags byte) {
-			e := entry{self: r.store.ref(Staged, c.Sub), topic: topicOf(kind), kinds: bit(c.Name.Kind), flags: flags}
+			e := entry{self: r.store.ref(Staged, c.Sub), topic: topicOf(kind, c.Name.Kind), kinds: bit(c.Name.Kind), flags: flags}
 			if target != "" {
 				e.other = r.store.ref(Arrived, target)
 			}

@@ -33,7 +33,7 @@ func (r ref) compare(other ref) int {
 // bytes. Entries of one user and topic are merged, in any order to the same.
 type entry struct {
 	self, other     ref
-	topic           byte // 0, or the place of a kind of finding, from 1
+	topic           byte // 0, or of which finding: see topicOf
 	kinds           byte // bits of kinds of names
 	flags           byte
 	verdict, reason byte // codes
@@ -48,7 +48,14 @@ func bit(k Kind) byte { return 1 << (k - 1) }
 
 var topics = verdict.FindingKinds()
 
-func topicOf(kind verdict.FindingKind) byte { return codeOf(topics, kind) }
+// topicOf is the kind of a finding and, above that, the kind of name that it is
+// about: whether a finding holds is decided for each name.
+func topicOf(kind verdict.FindingKind, of Kind) byte { return codeOf(topics, kind) | byte(of)<<4 }
+
+func kindOf(topic byte) verdict.FindingKind {
+	kind, _ := ofCode(topics, topic&15)
+	return kind
+}
 
 func (e entry) compare(other entry) int {
 	return cmp.Or(e.self.compare(other.self), cmp.Compare(e.topic, other.topic))
@@ -59,11 +66,7 @@ func (e *entry) merge(with entry) {
 	if e.topic == 0 && e.other.class != 0 && with.other.class != 0 && e.other != with.other {
 		e.flags |= isAmbiguous
 	}
-	// Of a finding, whoever is found under the name counts for more than who is not.
-	stronger := cmp.Compare(with.flags&isOpen, e.flags&isOpen)
-	switch {
-	case with.other.class == 0:
-	case e.other.class == 0, stronger > 0, stronger == 0 && with.other.compare(e.other) < 0:
+	if e.other.class == 0 || with.other.class != 0 && with.other.compare(e.other) < 0 {
 		e.other = with.other
 	}
 	e.flags |= with.flags
