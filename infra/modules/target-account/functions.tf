@@ -25,7 +25,7 @@ locals {
       policies    = ["seeding", "staging-key-use"]
       timeout     = 70
       memory      = 256
-      concurrency = try(local.configuration.seeding.concurrency, 16) + 4 # the batches that run at a time, and what repeats one
+      concurrency = try(local.file.seeding.concurrency, 16) + 4 # the batches that run at a time, and what repeats one
       metrics     = true
     }
     close-seeding = {

@@ -13,7 +13,9 @@ locals {
     target = merge(local.file.target, { pool_id = var.target_pool_id != null ? var.target_pool_id : try(local.file.target.pool_id, null) })
   })
 
-  run         = local.configuration.run
+  # From the file, as all that the trigger's ARN is built of: the pool, whose id is
+  # in the other, names the trigger.
+  run         = local.file.run
   name        = "poolferry-${local.run}" # every name begins so; internal/workflow and the command line tool know it
   partition   = data.aws_partition.this.partition
   dns_suffix  = data.aws_partition.this.dns_suffix
@@ -32,11 +34,14 @@ locals {
   schedule_arn    = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule/default/${local.schedule_name}"
 }
 
-# Says so where the file and what Terraform made have come apart: the command
-# line tool reads the file alone.
-check "configuration_is_complete" {
+# The command line tool reads the file alone. One that names another client or
+# pool than the functions work with is worse than one that names none.
+check "configuration_agrees" {
   assert {
-    condition     = try(local.file.source.client_id, null) == local.configuration.source.client_id && try(local.file.target.pool_id, null) == local.configuration.target.pool_id
-    error_message = "poolferry.yaml does not have the ids of what Terraform made: write source.client_id and target.pool_id as in the output configuration."
+    condition = alltrue([
+      try(local.file.source.client_id, null) == null ? true : local.file.source.client_id == local.configuration.source.client_id,
+      try(local.file.target.pool_id, null) == null ? true : local.file.target.pool_id == local.configuration.target.pool_id,
+    ])
+    error_message = "poolferry.yaml names another app client or target pool than Terraform has made: correct source.client_id and target.pool_id as in the output configuration."
   }
 }

@@ -144,8 +144,8 @@ run "ids_that_terraform_made_win" {
     target_pool_id   = "eu-west-1_Made"
   }
 
-  # The file still has the others; the command line tool reads the file alone.
-  expect_failures = [check.configuration_is_complete]
+  # The file still has the others.
+  expect_failures = [check.configuration_agrees]
 
   assert {
     condition     = yamldecode(output.configuration).source.client_id == "made" && yamldecode(output.configuration).target.pool_id == "eu-west-1_Made" && yamldecode(output.configuration).mapping == yamldecode(var.configuration).mapping
