@@ -68,7 +68,8 @@ func (l Look) Choose(ctx context.Context, estimate int) (Choice, error) {
 	if err != nil {
 		return Choice{}, err
 	}
-	auto, why := l.Shards == ShardsAuto, ""
+	auto := l.Shards == ShardsAuto
+	var why string
 	switch {
 	case l.Shards == ShardsSerial:
 		why = WhyConfigured

@@ -19,7 +19,7 @@ import (
 )
 
 // coded is an error as the SDK has it, with a text that nobody may see.
-type coded struct{ kind fault.Kind }
+type coded struct{}
 
 func (coded) Error() string     { return "User: ann@example.com is not authorized" }
 func (coded) ErrorCode() string { return "AccessDeniedException" }

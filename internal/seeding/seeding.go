@@ -26,11 +26,11 @@ type Directory interface {
 	ListUsersInGroup(ctx context.Context, group string, cursor manifest.Cursor) (Page[userpool.Sub], error)
 }
 
-// What a directory returns is described by package scan.
-type (
-	Page[T any] = scan.Page[T]
-	Description = scan.Description
-)
+// Page is a page of a list.
+type Page[T any] = scan.Page[T]
+
+// Description is what a plan needs to know of a pool.
+type Description = scan.Description
 
 // ErrCursor means that a cursor is no longer taken.
 var ErrCursor = scan.ErrCursor
