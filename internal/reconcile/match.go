@@ -32,8 +32,14 @@ type MatchOutput struct {
 	Ready bool   `json:"ready"`
 	// Why says what is missing: code words with an item or a shard each, the first
 	// of them. Empty where it is ready.
-	Why   string `json:"why"`
-	Names int    `json:"names"` // that are contested
+	Why string `json:"why"`
+	// GivenUp says that there is a shard that nobody goes on with: it will never
+	// be ready.
+	GivenUp bool `json:"given_up"`
+	// Read grows with every item, and every part of a shard, that is there. Where it
+	// does not from one round to the next, nothing moves.
+	Read  int `json:"read"`
+	Names int `json:"names"` // that are contested
 }
 
 // Words of MatchOutput.Why and of Summary.Partial.
@@ -72,7 +78,8 @@ func (r *Reconciliation) Match(ctx context.Context, in MatchInput) (MatchOutput,
 		if sides, err = r.sides(ctx, basis); err != nil {
 			return out, fmt.Errorf("match: %w", err)
 		}
-		if out.Why = sides.why(); out.Why != "" {
+		out.Why, out.GivenUp, out.Read = sides.why(), sides.givenUp(), sides.read()
+		if out.Why != "" {
 			return out, nil
 		}
 		m, err = r.match(ctx, basis, sides)
@@ -147,6 +154,24 @@ func (s sides) why() string {
 		}
 	}
 	return strings.Join(why[:min(len(why), maxWhy)], ", ")
+}
+
+func (s sides) givenUp() bool {
+	return slices.ContainsFunc(s.scans, func(at scanned) bool { return at.State == manifest.Failed })
+}
+
+// read counts pieces. An attempt weighs more than all parts of the one before
+// it, so that the count never falls.
+func (s sides) read() int {
+	const attempt = 1 << 20
+	n := len(s.indexed) - len(s.unindexed)
+	for _, at := range s.scans {
+		n += at.Attempt*attempt + len(at.Parts)
+		if at.State == manifest.Complete {
+			n++
+		}
+	}
+	return n
 }
 
 // words are why without items and shards, each once.
