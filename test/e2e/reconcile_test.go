@@ -1,19 +1,27 @@
 package e2e_test
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	scheduled "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"poolferry/internal/reconcile"
 	"poolferry/internal/reconcile/verdict"
+	"poolferry/internal/sandbox/cognitoidp"
 	"poolferry/internal/sandbox/crowd"
+	"poolferry/internal/userpool"
 	"poolferry/statemachines"
 	"poolferry/tools/rehearsal"
 )
@@ -186,5 +194,80 @@ func TestNeverCompleteWhereSomethingFails(t *testing.T) {
 				t.Errorf("lease %+v was not given back", status.Lease)
 			}
 		})
+	}
+}
+
+// TestCompletion: everybody has moved. The first reconciliation does not believe
+// it yet, the second does, says so and disables the schedule; the third has
+// nothing more to say.
+func TestCompletion(t *testing.T) {
+	w, err := rehearsal.New(t.Context(), rehearsal.Options{Seed: 8, Speed: 50, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.Close() })
+	const people = 70
+	for i := range people {
+		_, err := w.Cognito.PutUser(w.Source.PoolID, cognitoidp.UserSpec{
+			Username: fmt.Sprintf("user-%02d", i), Password: userpool.NewSecret("Canary-1!"), Status: userpool.StatusConfirmed,
+			Attributes: userpool.Attributes{"email": fmt.Sprintf("u%02d@example.com", i), "email_verified": "true"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	execute(t, w, statemachines.Preseed)
+	client := app(t, w)
+	for i := range people {
+		if got, err := client.SignIn(t.Context(), fmt.Sprintf("u%02d@example.com", i), userpool.NewSecret("Canary-1!"), nil); err != nil || !got.Done {
+			t.Fatalf("user %d: %+v, %v", i, got, err)
+		}
+	}
+	r, err := w.Reconciliation(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	schedules := scheduler.NewFromConfig(aws.Config{
+		Region: w.Target.Region, BaseEndpoint: &w.Endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider(w.Target.Operator.AccessKeyID, w.Target.Operator.SecretAccessKey.Reveal(), ""),
+	})
+	name := "poolferry-" + w.Config.Run + "-reconcile"
+	before, err := schedules.GetSchedule(t.Context(), &scheduler.GetScheduleInput{Name: &name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		complete bool
+		messages int
+		state    scheduled.ScheduleState
+	}{{false, 0, scheduled.ScheduleStateEnabled}, {true, 1, scheduled.ScheduleStateDisabled}, {true, 1, scheduled.ScheduleStateDisabled}} {
+		if i < 2 {
+			if err := w.FireSchedule(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.States.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			execute(t, w, statemachines.Reconcile)
+		}
+		status, err := r.Status(t.Context())
+		if err != nil || status.Last == nil {
+			t.Fatalf("%+v, %v", status, err)
+		}
+		if l := status.Last; l.Complete != want.complete || l.Percent != 100 || l.Verdicts[verdict.Migrated] != people {
+			t.Errorf("reconciliation %d: %+v, want complete: %v", i+1, l, want.complete)
+		}
+		if n := len(w.Announcements()); n != want.messages {
+			t.Errorf("reconciliation %d: %d messages, want %d", i+1, n, want.messages)
+		}
+		after, err := schedules.GetSchedule(t.Context(), &scheduler.GetScheduleInput{Name: &name})
+		if err != nil || after.State != want.state {
+			t.Fatalf("reconciliation %d: schedule %+v, %v; want it %s", i+1, after, err, want.state)
+		}
+		after.State, after.LastModificationDate, after.ResultMetadata = before.State, before.LastModificationDate, before.ResultMetadata
+		if diff := cmp.Diff(before, after, cmpopts.IgnoreUnexported(scheduler.GetScheduleOutput{}, scheduled.FlexibleTimeWindow{}, scheduled.Target{}, scheduled.RetryPolicy{}, middleware.Metadata{})); diff != "" {
+			t.Errorf("the schedule lost something (-before +after):\n%s", diff)
+		}
 	}
 }
