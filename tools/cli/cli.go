@@ -60,7 +60,10 @@ be rehearsed first on a local AWS, without an account.` + exitStatus(nil, allCod
   poolferry sandbox
 
   # what would happen to this user?
-  poolferry explain --config poolferry.yaml ada@example.com`,
+  poolferry explain --config poolferry.yaml ada@example.com
+
+  # how many have moved, who has not, and when will it end?
+  poolferry status`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -77,7 +80,7 @@ be rehearsed first on a local AWS, without an account.` + exitStatus(nil, allCod
 	root.SetErr(io.err)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newDemo(io), newSandbox(io), newExplain(io), newSeed(io), newManifest(io))
+	root.AddCommand(newDemo(io), newSandbox(io), newExplain(io), newSeed(io), newManifest(io), newReconcile(io), newStatus(io), newReport(io))
 	return root
 }
 

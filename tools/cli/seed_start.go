@@ -148,8 +148,7 @@ func (r run) execute(ctx context.Context, s *seeding.Seeding, input seeding.Plan
 	}
 	execution, err := workflows.Start(ctx, statemachines.Preseed, input)
 	if fault.KindOf(err) == fault.NotFound {
-		return "", &adviceError{err, fmt.Sprintf("The state machine %s is not deployed in %s: apply infra/ for run %s first.",
-			workflow.Name(r.Run, statemachines.Preseed), r.Target.Region, r.Run)}
+		err = r.notDeployed(err, statemachines.Preseed)
 	}
 	return execution, err
 }

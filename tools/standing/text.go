@@ -1,0 +1,270 @@
+package standing
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"poolferry/internal/reconcile"
+	"poolferry/internal/reconcile/forecast"
+	"poolferry/internal/reconcile/verdict"
+)
+
+// shownRuns is how many reconciliations the screen has room for.
+const shownRuns = 5
+
+// WriteText writes the status for a person.
+func (s Status) WriteText(w io.Writer) error {
+	var b strings.Builder
+	if s.Figures == nil {
+		fmt.Fprintf(&b, "run %s: nothing was counted yet\n", s.Run)
+	} else {
+		s.answer(&b)
+	}
+	if s.Figures != nil {
+		if s.Forecast.State != forecast.Complete {
+			if s.Forecast.State != forecast.TooEarly {
+				row(&b, "rate", "%s", rate(s.Forecast.PerDay))
+			}
+			row(&b, "end", "%s", End(s.Forecast))
+			row(&b, "", "%s", s.Forecast.Why)
+		}
+		row(&b, "as of", "%s, generation %d", moment(s.AsOf, s.now), s.Generation)
+	}
+	switch {
+	case s.Seeding == nil:
+		row(&b, "seeding", "nothing is staged")
+	case s.Seeding.Generation == 0:
+		row(&b, "seeding", "%s, no generation yet", s.Seeding.Standing)
+	default:
+		row(&b, "seeding", "%s, generation %d: %s", s.Seeding.Standing, s.Seeding.Generation, s.Seeding.summary)
+	}
+	if s.Running != nil {
+		s.Running.row(&b, s.now)
+	}
+	if s.Figures != nil {
+		countsTable(&b, s.Verdicts, s.Reasons)
+		findingsTable(&b, s.Findings)
+	}
+	s.runsTable(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// answer is the headline.
+func (s Status) answer(b *strings.Builder) {
+	switch {
+	case s.Complete:
+		fmt.Fprintf(b, "run %s: complete, everybody of %s is accounted for\n", s.Run, count(s.Profiles, "user"))
+	case s.ToMove == 0:
+		fmt.Fprintf(b, "run %s: there is nobody to move\n", s.Run)
+	default:
+		fmt.Fprintf(b, "run %s: %s of %s have moved\n", s.Run, number(s.Moved), count(s.ToMove, "user"))
+	}
+	fmt.Fprintf(b, "  %s %s\n", bar(s.Percent), percent(s.Percent))
+}
+
+// Line is the status on one line, for a log.
+func (s Status) Line() string {
+	if s.Figures == nil {
+		line := "nothing was counted yet"
+		if s.Running != nil {
+			line += ", " + s.Running.line()
+		}
+		return line
+	}
+	line := fmt.Sprintf("%s: %s of %s have moved, %s pending", percent(s.Percent), number(s.Moved), count(s.ToMove, "user"), number(s.Verdicts[verdict.Pending]))
+	if n := sum(s.Findings); n > 0 {
+		line += ", " + count(n, "finding")
+	}
+	if s.Critical > 0 {
+		line += fmt.Sprintf(" (%s critical)", number(s.Critical))
+	}
+	if last, ok := s.Last(); ok && last.State != Whole {
+		line += fmt.Sprintf(", the last reconciliation is %s", last.State)
+	}
+	if s.Complete {
+		return line + ", complete"
+	}
+	if s.Forecast.PerDay > 0 {
+		line += ", " + rate(s.Forecast.PerDay)
+	}
+	line += ", end: " + End(s.Forecast)
+	if s.Running != nil {
+		line += ", " + s.Running.line()
+	}
+	return line
+}
+
+func (r Running) line() string {
+	if r.Expired {
+		return r.ID + " has not given its lease back"
+	}
+	return r.ID + " is at work"
+}
+
+func (r Running) row(b *strings.Builder, now time.Time) {
+	if r.Expired {
+		row(b, "running", "%s since %s; its lease ran out %s, and the next reconciliation takes over", r.ID, minute(r.Since), ago(r.Until, now))
+	} else {
+		row(b, "running", "%s since %s; its lease runs for %s, unless it is renewed", r.ID, moment(r.Since, now), long(r.Until.Sub(now)))
+	}
+	switch {
+	case r.Ended != "" && !r.Expired:
+		row(b, "", "its execution has ended (%s): the next one can begin when the lease runs out", r.Ended)
+	case r.Stage != "":
+		row(b, "", "%s", r.Stage)
+	}
+}
+
+// countsTable shows who stands where, and why.
+func countsTable(b *strings.Builder, verdicts map[verdict.Verdict]int, reasons reconcile.Counts) {
+	t := newTable(table.Row{"verdict", "users", "reason", "users", ""}, 2, 4)
+	for _, v := range verdict.Verdicts() {
+		if verdicts[v] == 0 && v != verdict.Migrated && v != verdict.Pending {
+			continue
+		}
+		first := []any{v, number(verdicts[v])}
+		for _, reason := range byCount(reasons[v]) {
+			t.AppendRow(append(table.Row(first), reason, number(reasons[v][reason]), reason.Meaning()))
+			first = []any{"", ""}
+		}
+		if len(reasons[v]) == 0 {
+			t.AppendRow(append(table.Row(first), "", "", v.Meaning()))
+		}
+	}
+	render(b, t)
+}
+
+// findingsTable shows the kinds, the worst first.
+func findingsTable(b *strings.Builder, findings map[verdict.FindingKind]int) {
+	t := newTable(table.Row{"finding", "severity", "count", ""}, 3)
+	for _, kind := range kindsOf(findings) {
+		t.AppendRow(table.Row{kind, kind.Severity(), number(findings[kind]), firstSentence(kind.Meaning())})
+	}
+	if t.Length() > 0 {
+		render(b, t)
+	}
+}
+
+// kindsOf lists the kinds that there are, the worst first.
+func kindsOf(findings map[verdict.FindingKind]int) []verdict.FindingKind {
+	severities := verdict.Severities()
+	rank := func(k verdict.FindingKind) int {
+		if at := slices.Index(severities, k.Severity()); at >= 0 {
+			return at
+		}
+		return len(severities) // of a kind that this version does not know
+	}
+	kinds := slices.DeleteFunc(byCount(findings), func(k verdict.FindingKind) bool { return findings[k] == 0 })
+	slices.SortStableFunc(kinds, func(a, b verdict.FindingKind) int { return cmp.Compare(rank(a), rank(b)) })
+	return kinds
+}
+
+func firstSentence(text string) string {
+	if before, _, ok := strings.Cut(text, ". "); ok {
+		return before + "."
+	}
+	return text
+}
+
+func (s Status) runsTable(b *strings.Builder) {
+	if len(s.LastRuns) == 0 {
+		return
+	}
+	t := newTable(table.Row{"ended", "took", "percent", "pending", "findings", "", "reconciliation"}, 2, 3, 4, 5)
+	for _, p := range s.LastRuns[:min(len(s.LastRuns), shownRuns)] {
+		share, pending, findings, state := percent(p.Percent), number(p.Pending), number(p.Findings), string(p.State)
+		switch {
+		case p.State == Failed:
+			share, pending, findings, state = "-", "-", "-", "failed: "+p.Failure
+		case p.State == Partial:
+			state = "partial: " + strings.Join(p.Partial, ", ")
+		case p.Complete:
+			state = "complete"
+		}
+		t.AppendRow(table.Row{minute(p.Ended), long(p.Ended.Sub(p.Started)), share, pending, findings, state, p.ID})
+	}
+	render(b, t)
+}
+
+// WriteText writes what is known of a reconciliation for a person.
+func (l Look) WriteText(w io.Writer, now time.Time) error {
+	var b strings.Builder
+	if l.Running != nil {
+		fmt.Fprintf(&b, "reconciliation %s of run %s\n", l.Running.ID, l.Run)
+		l.Running.row(&b, now)
+	}
+	if l.Outcome != nil {
+		l.Outcome.text(&b, l.Run, now)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (o Outcome) text(b *strings.Builder, run string, now time.Time) {
+	fmt.Fprintf(b, "reconciliation %s of run %s: %s\n", o.ID, run, o.State)
+	row(b, "ended", "%s; it took %s", moment(o.Ended, now), long(o.Ended.Sub(o.Started)))
+	if o.Failure != "" {
+		row(b, "failed", "%s; nothing was counted", o.Failure)
+		return
+	}
+	if o.State == Partial {
+		for _, word := range o.Partial {
+			row(b, "partial", "%s: %s", word, Because([]string{word}))
+		}
+	}
+	if len(o.Missing) > 0 {
+		row(b, "missing", "shards %s of the manifest", strings.Join(o.Missing, ", "))
+	}
+	row(b, "moved", "%s: %s of %s", percent(o.Percent), number(o.Moved), count(o.ToMove, "user"))
+	row(b, "compared", "%s of generation %d with %s of the target pool, in %s", count(o.Profiles, "user"), o.Generation, number(o.TargetUsers), count(o.Buckets, "bucket"))
+	if o.Joins > 0 {
+		row(b, "joined", "%s without custom:legacy_sub, by a name", count(o.Joins, "user"))
+	}
+	row(b, "bytes", "%s of manifest, %s read, %s written", size(o.Bytes.Manifest), size(o.Bytes.Read), size(o.Bytes.Written))
+	if stages := o.stages(); stages != "" {
+		row(b, "stages", "%s", stages)
+	}
+	if o.Complete {
+		row(b, "complete", "everybody is accounted for, in two whole reconciliations in a row")
+	}
+	countsTable(b, o.Verdicts, o.Reasons)
+	findingsTable(b, o.Findings)
+}
+
+func (o Outcome) stages() string {
+	var said []string
+	for _, step := range []string{reconcile.StepOpen, reconcile.StepIndex, reconcile.StepScan, reconcile.StepMatch, reconcile.StepCompare, reconcile.StepClose} {
+		if took, ok := o.Stages[step]; ok {
+			said = append(said, fmt.Sprintf("%s %s", step, seconds(took)))
+		}
+	}
+	return strings.Join(said, ", ")
+}
+
+// newTable returns a table with a header; the columns, counted from 1, hold
+// numbers.
+func newTable(header table.Row, numbers ...int) table.Writer {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(header)
+	var columns []table.ColumnConfig
+	for _, n := range numbers {
+		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.SetColumnConfigs(columns)
+	return t
+}
+
+func render(b *strings.Builder, t table.Writer) { b.WriteString(t.Render() + "\n") }
+
+func row(b *strings.Builder, what, format string, args ...any) {
+	fmt.Fprintf(b, "  %-12s %s\n", what, fmt.Sprintf(format, args...))
+}
