@@ -71,7 +71,12 @@ func (r *Reconciliation) Close(ctx context.Context, in CloseInput) (CloseOutput,
 func (r *Reconciliation) close(ctx context.Context, in CloseInput) (CloseOutput, error) {
 	s, err := r.o.Store.ReadSummary(ctx, in.ID)
 	if is(err, fault.NotFound) {
-		s, err = r.conclude(ctx, in)
+		if s, err = r.conclude(ctx, in); err != nil {
+			// Another call may have come to the end meanwhile, and have swept.
+			if standing, late := r.o.Store.ReadSummary(ctx, in.ID); late == nil {
+				s, err = standing, nil
+			}
+		}
 	}
 	if err != nil {
 		return CloseOutput{}, err

@@ -53,7 +53,7 @@ func TestStepsDie(t *testing.T) {
 			for n, survived := 1, false; !survived; n++ {
 				synctest.Test(t, func(t *testing.T) {
 					c := busy(t, 1)
-					c.target.estimate = func(int) int { return 4 * (24 << 20) / 600 }
+					c.target.estimate = func(int) int { return 2 * (24 << 20) / 600 }
 					e := c.execution("second")
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
@@ -158,7 +158,7 @@ func TestExecutionDies(t *testing.T) {
 func TestDoubled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := busy(t, 3)
-		c.target.estimate = func(int) int { return 4 * (24 << 20) / 600 }
+		c.target.estimate = func(int) int { return 2 * (24 << 20) / 600 }
 		e := c.execution("second")
 		e.before = func(step, piece string) {
 			var group errgroup.Group
