@@ -129,22 +129,23 @@ func curveOf(v View) *curve {
 	c.Label = "Line chart. " + percent(first.Percent) + " of the users had moved by " + minute(first.Ended) + " and " +
 		percent(last.Percent) + " by " + minute(last.Ended) + "."
 	if last.Percent < 100 {
-		c.look(v, first, last)
+		c.look(v, first.Ended, last)
 	}
 	return c
 }
 
-// look adds the forecast. The picture goes no further into the future than it
+// look adds the forecast, which goes on from p. The picture goes no further into the future than it
 // goes into the past, and a month: a distant end would leave nothing to see of
 // what was.
-func (c *curve) look(v View, first, last progress.Point) {
+func (c *curve) look(v View, since time.Time, p progress.Point) {
 	f := v.Forecast
-	start, from := float64(last.Ended.Unix()), last.Percent
-	reach := last.Ended.Add(max(30*24*time.Hour, last.Ended.Sub(first.Ended)))
+	start, from := float64(p.Ended.Unix()), p.Percent
+	slope := f.PerDay / secondsOfDay * 100 / math.Max(1, float64(toMove(p))) // percent a second
+	reach := p.Ended.Add(max(30*24*time.Hour, p.Ended.Sub(since)))
 	switch {
 	case f.State == forecast.TooEarly:
 		return
-	case f.Expected.After(last.Ended):
+	case f.Expected.After(p.Ended):
 		end := f.Expected
 		if f.Latest.After(end) {
 			end = f.Latest
@@ -154,40 +155,86 @@ func (c *curve) look(v View, first, last progress.Point) {
 		}
 		c.Domain[1] = end.Unix() + (end.Unix()-c.Domain[0])/40
 		until := float64(end.Unix())
-		// at is how far a straight line to 100 % at t is by then.
+		// at is how far the curve that ends at t has come by then.
 		at := func(then float64, t time.Time) float64 {
 			if t.IsZero() {
 				return from // an open end: nothing is sure
 			}
-			return math.Min(100, from+(100-from)*(then-start)/math.Max(1, float64(t.Unix())-start))
+			return math.Round(1000*(from+rise(then-start, float64(t.Unix())-start, 100-from, slope))) / 1000
 		}
 		o := &outlook{Band: [][3]float64{}, Label: "expected " + strings.ReplaceAll(date(f.Expected, v.Now), nbsp, " ")}
-		o.Line = [][2]float64{{start, from}}
-		if f.Expected.After(end) {
-			o.Line = append(o.Line, [2]float64{until, at(until, f.Expected)})
-		} else {
-			o.Line = append(o.Line, [2]float64{float64(f.Expected.Unix()), 100})
-			o.Mark = &[2]float64{float64(f.Expected.Unix()), 100}
+		seen := until
+		if !f.Expected.After(end) {
+			seen = float64(f.Expected.Unix())
+			o.Mark = &[2]float64{seen, 100}
 		}
-		if f.Earliest.After(last.Ended) {
-			o.Band = [][3]float64{{start, from, from}}
-			if early := float64(f.Earliest.Unix()); early < until {
-				o.Band = append(o.Band, [3]float64{early, at(early, f.Latest), 100})
+		for _, then := range steps(start, seen) {
+			o.Line = append(o.Line, [2]float64{then, at(then, f.Expected)})
+		}
+		if !f.Earliest.IsZero() {
+			early := math.Min(math.Max(start, float64(f.Earliest.Unix())), until) // where the band has its corner
+			for _, then := range append(steps(start, early), steps(early, until)[1:]...) {
+				o.Band = append(o.Band, [3]float64{then, at(then, f.Latest), at(then, f.Earliest)})
 			}
-			o.Band = append(o.Band, [3]float64{until, at(until, f.Latest), at(until, f.Earliest)})
 		}
 		c.Forecast = o
 		c.Label += " Expected to be complete by " + date(f.Expected, v.Now) + between(f, v.Now) + "."
-	case f.Remaining > 0 && f.Remaining < toMove(last):
-		end := float64(reach.Unix())
-		level := math.Max(from, 100-100*float64(f.Remaining)/float64(toMove(last)))
-		c.Domain[1] = int64(end)
-		c.Forecast = &outlook{
-			Line: [][2]float64{{start, from}, {start + (end-start)/3, level}, {end, level}}, Band: [][3]float64{},
-			Label: "about " + number(f.Remaining) + " will be left",
+	case left(f, p.Verdicts[verdict.Pending]) > 0:
+		behind := leftOver(f, p.Verdicts[verdict.Pending])
+		level := math.Max(from, 100-100*float64(left(f, p.Verdicts[verdict.Pending]))/float64(toMove(p)))
+		o := &outlook{Band: [][3]float64{}, Label: strings.ReplaceAll(behind, nbsp, " ") + " will be left"}
+		for _, then := range steps(start, float64(reach.Unix())) {
+			// The rate decays so that the level is what it leads to.
+			y := level
+			if level > from {
+				y -= (level - from) * math.Exp(-slope*(then-start)/(level-from))
+			}
+			o.Line = append(o.Line, [2]float64{then, math.Round(1000*y) / 1000})
 		}
-		c.Label += " It will not reach 100" + nbsp + "% by waiting: about " + number(f.Remaining) + " will be left."
+		c.Domain[1], c.Forecast = reach.Unix(), o
+		c.Label += " It will not reach 100" + nbsp + "% by waiting: " + behind + " will be left."
 	}
+}
+
+// steps are the times at which a curve is drawn.
+func steps(from, to float64) []float64 {
+	const most = 16
+	if to <= from {
+		return []float64{from}
+	}
+	var all []float64
+	for i := range most + 1 {
+		all = append(all, math.Round(from+(to-from)*float64(i)/most))
+	}
+	return all
+}
+
+// rise is how high a curve is that begins with a slope and reaches height after
+// length: one of a rate that decays, or a straight line where no decay does.
+func rise(after, length, height, slope float64) float64 {
+	switch {
+	case after <= 0:
+		return 0
+	case after >= length:
+		return height
+	}
+	ratio, decay := height/(slope*length), 0.0
+	if slope > 0 && ratio < 1 {
+		// (1-e^-x)/x falls from 1 and is less than 1/x.
+		low, high := 0.0, 1/ratio
+		for range 60 {
+			decay = (low + high) / 2
+			if -math.Expm1(-decay)/decay > ratio {
+				low = decay
+			} else {
+				high = decay
+			}
+		}
+	}
+	if decay < 1e-6 {
+		return height * after / length
+	}
+	return height * math.Expm1(-decay*after/length) / math.Expm1(-decay)
 }
 
 func movesOf(v View) *moves {

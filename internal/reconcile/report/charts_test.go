@@ -50,13 +50,14 @@ func TestCurve(t *testing.T) {
 		forecast forecast.Forecast
 		line     float64 // percent at its end
 		mark     bool
-		band     int
+		band     bool
 		low      float64 // lower percent at the end of the band
 	}{
-		{"in sight", forecast.Forecast{State: forecast.OnCourse, Earliest: day(8), Expected: day(10), Latest: day(20)}, 100, true, 3, 100},
-		{"far", forecast.Forecast{State: forecast.OnCourse, Earliest: day(200), Expected: day(300), Latest: day(400)}, 55, false, 2, 53.75},
-		{"open", forecast.Forecast{State: forecast.Slowing, Earliest: day(8), Expected: day(10)}, 100, true, 3, 50},
-		{"flat", forecast.Forecast{State: forecast.Stalled, Remaining: 200}, 80, false, 0, 0},
+		{"in sight", forecast.Forecast{State: forecast.OnCourse, Earliest: day(8), Expected: day(10), Latest: day(20)}, 100, true, true, 100},
+		{"far", forecast.Forecast{State: forecast.OnCourse, Earliest: day(200), Expected: day(300), Latest: day(400)}, 55, false, true, 53.75},
+		{"open", forecast.Forecast{State: forecast.Slowing, Earliest: day(8), Expected: day(10)}, 100, true, true, 50},
+		{"flattens", forecast.Forecast{State: forecast.Slowing, PerDay: 200, Remaining: 200}, 80, false, false, 0},
+		{"flat", forecast.Forecast{State: forecast.Stalled}, 50, false, false, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -68,11 +69,16 @@ func TestCurve(t *testing.T) {
 			if end := o.Line[len(o.Line)-1]; math.Abs(end[1]-tt.line) > 0.5 || int64(end[0]) > c.Domain[1] {
 				t.Errorf("the line ends at %v of %v, want %v %%", end, c.Domain, tt.line)
 			}
-			if (o.Mark != nil) != tt.mark || len(o.Band) != tt.band {
+			if (o.Mark != nil) != tt.mark || len(o.Band) > 0 != tt.band {
 				t.Fatalf("mark %v, band %v", o.Mark, o.Band)
 			}
-			if tt.band > 0 && math.Abs(o.Band[tt.band-1][1]-tt.low) > 0.5 {
-				t.Errorf("the band ends at %v, want from %v %%", o.Band[tt.band-1], tt.low)
+			if tt.band {
+				if begin := o.Band[0]; begin != [3]float64{float64(points[2].Ended.Unix()), 50, 50} {
+					t.Errorf("the band begins at %v", begin)
+				}
+				if end := o.Band[len(o.Band)-1]; math.Abs(end[1]-tt.low) > 0.5 {
+					t.Errorf("the band ends at %v, want from %v %%", end, tt.low)
+				}
 			}
 		})
 	}
@@ -81,6 +87,24 @@ func TestCurve(t *testing.T) {
 	}
 	if c := curveOf(View{Now: now, History: progress.History{Points: points[:2]}}); c != nil {
 		t.Errorf("one whole run is drawn: %+v", c)
+	}
+}
+
+func TestRise(t *testing.T) {
+	for _, tt := range []struct{ after, length, height, slope, least, most float64 }{
+		{0, 100, 50, 1, 0, 0},
+		{100, 100, 50, 1, 50, 50},
+		{50, 100, 50, 0.5, 25, 25},   // the slope is just what it takes
+		{50, 100, 50, 0, 25, 25},     // no slope is known
+		{50, 100, 50, 0.1, 25, 25},   // too flat for a decay
+		{50, 100, 50, 1, 30, 45},     // steeper at first
+		{1, 100, 50, 1, 0.95, 1},     // and that is how it begins
+		{50, 100, 50, 1e9, 49.9, 50}, // all at once
+		{1, 0, 50, 1, 50, 50},
+	} {
+		if got := rise(tt.after, tt.length, tt.height, tt.slope); got < tt.least-1e-3 || got > tt.most+1e-3 {
+			t.Errorf("rise(%v, %v, %v, %v) = %v, want %v to %v", tt.after, tt.length, tt.height, tt.slope, got, tt.least, tt.most)
+		}
 	}
 }
 

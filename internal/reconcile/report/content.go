@@ -45,6 +45,7 @@ type answer struct {
 type notice struct {
 	Tone, Title, Text string
 	Points            []string
+	After             string
 }
 
 // figure is one key figure.
@@ -154,14 +155,14 @@ func answerOf(v View, p progress.Point, counted bool) answer {
 		a.State = "Too early to tell"
 		a.More = "It is too early to say when the rest will have moved."
 	case !f.Expected.IsZero():
-		a.State, a.Tone = "On course", "good"
+		a.State, a.Tone, a.More = "On course", "good", "At today’s rate"
 		if f.State == forecast.Slowing {
-			a.State, a.Tone = "Slowing down", "warn"
+			a.State, a.Tone, a.More = "Slowing down", "warn", "The rate is falling; if it goes on like that,"
 		}
-		a.More = "At today’s rate the rest will have moved by " + date(f.Expected, v.Now) + between(f, v.Now) + "."
+		a.More += " the rest will have moved by " + date(f.Expected, v.Now) + between(f, v.Now) + "."
 	case left(f, pending) > 0:
 		a.State, a.Tone = "Will not end by waiting", "bad"
-		a.More = "The migration will not end by waiting: about " + count(left(f, pending), "user") + " will be left."
+		a.More = "The migration will not end by waiting: " + leftOver(f, pending) + " will be left."
 	default:
 		a.State = "End unknown"
 		a.More = "It cannot be said when the rest will have moved."
@@ -175,6 +176,15 @@ func left(f forecast.Forecast, pending int) int {
 		return cmp.Or(f.Remaining, pending)
 	}
 	return f.Remaining
+}
+
+// leftOver says how many that is.
+func leftOver(f forecast.Forecast, pending int) string {
+	n := left(f, pending)
+	if n >= pending {
+		return "all " + count(pending, "pending user")
+	}
+	return "about " + count(about(n), "user")
 }
 
 // between is the range of a forecast, in brackets.
@@ -208,8 +218,7 @@ func noticesOf(v View, last progress.Point, ran bool, figures progress.Point, co
 			n.Points = append(n.Points, phrase(why))
 		}
 		if counted && figures.Whole() {
-			n.Text += " "
-			n.Points = append(n.Points, "This page shows the last whole run instead, of "+minute(figures.Ended)+".")
+			n.After = "This page shows the last whole run instead, of " + minute(figures.Ended) + "."
 		}
 		all = append(all, n)
 	}
@@ -239,7 +248,7 @@ func keyFigures(v View, p progress.Point) []figure {
 	case !f.Expected.IsZero():
 		end.Value, end.Note = date(f.Expected, v.Now), "in "+count(int(f.Expected.Sub(v.Now)/(24*time.Hour)), "day")
 	case left(f, pending) > 0:
-		end.Value, end.Note = "Not by waiting", "about "+number(left(f, pending))+" will be left"
+		end.Value, end.Note = "Not by waiting", leftOver(f, pending)+" will be left"
 	}
 	findings := figure{"Open findings", number(open), "none is critical"}
 	if open == 0 {

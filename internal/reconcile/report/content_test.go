@@ -46,7 +46,7 @@ func TestAnswer(t *testing.T) {
 		{"on course", []progress.Point{half}, forecast.Forecast{State: forecast.OnCourse, Earliest: day(1), Expected: day(13), Latest: day(400)}, "On course",
 			"71.3 % of 1,000 users have moved. At today’s rate the rest will have moved by 14 March (between 2 March and 4 April 2028)."},
 		{"open end", []progress.Point{half}, forecast.Forecast{State: forecast.Slowing, Earliest: day(1), Expected: day(13)}, "Slowing down",
-			"71.3 % of 1,000 users have moved. At today’s rate the rest will have moved by 14 March (not before 2 March; how late cannot be said)."},
+			"71.3 % of 1,000 users have moved. The rate is falling; if it goes on like that, the rest will have moved by 14 March (not before 2 March; how late cannot be said)."},
 		{"no beginning", []progress.Point{half}, forecast.Forecast{State: forecast.OnCourse, Expected: day(13), Latest: day(14)}, "On course",
 			"71.3 % of 1,000 users have moved. At today’s rate the rest will have moved by 14 March (at the latest by 15 March)."},
 		{"sure", []progress.Point{half}, forecast.Forecast{State: forecast.OnCourse, Earliest: day(13), Expected: day(13), Latest: day(13)}, "On course",
@@ -54,7 +54,7 @@ func TestAnswer(t *testing.T) {
 		{"flattens", []progress.Point{half}, forecast.Forecast{State: forecast.Slowing, Remaining: 62}, "Will not end by waiting",
 			"71.3 % of 1,000 users have moved. The migration will not end by waiting: about 62 users will be left."},
 		{"stalled", []progress.Point{half}, forecast.Forecast{State: forecast.Stalled}, "Will not end by waiting",
-			"71.3 % of 1,000 users have moved. The migration will not end by waiting: about 287 users will be left."},
+			"71.3 % of 1,000 users have moved. The migration will not end by waiting: all 287 pending users will be left."},
 		{"unknown", []progress.Point{half}, forecast.Forecast{State: forecast.Slowing}, "End unknown",
 			"71.3 % of 1,000 users have moved. It cannot be said when the rest will have moved."},
 		{"almost", []progress.Point{point(0, 99_999, 1)}, forecast.Forecast{State: forecast.TooEarly}, "Too early to tell",
@@ -96,6 +96,9 @@ func TestNotices(t *testing.T) {
 			var got []string
 			for _, n := range newContent(View{Now: now, History: progress.History{Points: tt.points}}).Notices {
 				got = append(append(got, n.Title), n.Points...)
+				if n.After != "" {
+					got = append(got, n.After)
+				}
 			}
 			for i := range got {
 				got[i] = strings.ReplaceAll(got[i], nbsp, " ")
@@ -112,6 +115,11 @@ func TestWords(t *testing.T) {
 		{number(10_000_017), "10,000,017"},
 		{count(1, "user"), "1 user"},
 		{count(0, "user"), "0 users"},
+		{number(about(0)), "0"},
+		{number(about(99)), "99"},
+		{number(about(995)), "1,000"},
+		{number(about(6_249)), "6,200"},
+		{number(about(290_291)), "290,000"},
 		{percent(99.99), "99.9 %"},
 		{percent(100), "100 %"},
 		{percent(28.7), "28.7 %"}, // 28.7*10 is a little less than 287

@@ -73,7 +73,8 @@ func TestGolden(t *testing.T) {
 
 func TestSameViewSameBytes(t *testing.T) {
 	for _, named := range reporttest.Views() {
-		if render(t, named.View) != render(t, named.View) {
+		first, again := render(t, named.View), render(t, named.View)
+		if first != again {
 			t.Errorf("%s: two pages of one view differ", named.Name)
 		}
 	}

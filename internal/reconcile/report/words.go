@@ -25,6 +25,15 @@ func count(n int, thing string) string {
 	return number(n) + nbsp + thing + "s"
 }
 
+// about is n to two digits: no forecast knows more.
+func about(n int) int {
+	unit := 1
+	for n/unit >= 100 {
+		unit *= 10
+	}
+	return (n + unit/2) / unit * unit
+}
+
 // percent prints one decimal and never rounds up to 100.
 func percent(p float64) string {
 	if p >= 100 {

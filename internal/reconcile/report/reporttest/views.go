@@ -146,7 +146,7 @@ func Complete() report.View {
 // Stalled is a migration that waiting does not end.
 func Stalled() report.View {
 	v := migration{users: 49_006, days: 90, perDay: 1, share: func(day float64) float64 { return 0.868 * (1 - math.Exp(-(day+wave(day))/16)) }}.view()
-	v.Forecast.State, v.Forecast.PerDay, v.Forecast.Remaining = forecast.Stalled, 9.2, 6200
+	v.Forecast.State, v.Forecast.PerDay, v.Forecast.Remaining = forecast.Slowing, 9.2, 6243
 	v.Seeding.Stale, v.Seeding.Opened, v.Seeding.Closed = true, Now.Add(-75*time.Hour), Now.Add(-74*time.Hour)
 	return v
 }
@@ -232,7 +232,8 @@ func sub(prefix string, i int) userpool.Sub {
 }
 
 // Year is a large migration that was looked at for a year: every hour of the last
-// sixty days and daily before, which is all that a history keeps.
+// sixty days and daily before, which is all that a history keeps. Its forecast is
+// the real one.
 func Year(users int) report.View {
 	v := migration{users: users, days: 365, perDay: 24, share: func(day float64) float64 { return 0.97 * (1 - math.Exp(-(day+wave(day))/110)) }}.view()
 	recent := len(v.History.Points) - 60*24
@@ -243,7 +244,6 @@ func Year(users int) report.View {
 		}
 	}
 	v.History.Points = kept
-	v.Forecast.State, v.Forecast.PerDay = forecast.Slowing, 4_100
-	v.Forecast.Earliest, v.Forecast.Expected = Now.AddDate(0, 3, 0), Now.AddDate(0, 7, 12)
+	v.Forecast = forecast.From(kept, Now)
 	return v
 }
