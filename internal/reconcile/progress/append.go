@@ -3,10 +3,10 @@ package progress
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
-	"poolferry/internal/document"
 	"poolferry/internal/reconcile/verdict"
 )
 
@@ -33,7 +33,9 @@ func (h History) Append(p Point) History {
 		at--
 	}
 	h.Points = slices.Insert(h.Points, at, p)
-	h.Points[at].Complete = History{Points: h.Points[:at+1]}.Complete()
+	for ; at < len(h.Points); at++ {
+		h.Points[at].Complete = History{Points: h.Points[:at+1]}.Complete()
+	}
 	h.thin()
 	return h
 }
@@ -103,11 +105,45 @@ func (h *History) thin() {
 
 // fits reports whether the history is small enough.
 func (h *History) fits() bool {
-	if len(h.Points) > mostPoints {
-		return false
+	bytes := len(h.Run) + 64
+	for _, p := range h.Points {
+		bytes += p.size()
 	}
-	data, err := document.JSON(h)
-	return err != nil || len(data) <= mostBytes // what cannot be written at all, Encode reports
+	return len(h.Points) <= mostPoints && bytes <= mostBytes
+}
+
+// size returns how many bytes the point takes in the document, or a little more:
+// encoding all points to see whether one more fits takes too long.
+func (p Point) size() int {
+	const members = 250 // names, times, percent, commas
+	n := members + text(p.ID) + text(p.Failure) + digits(p.Generation) + digits(p.Profiles) + digits(p.Critical)
+	for _, word := range p.Partial {
+		n += text(word)
+	}
+	return n + counts(p.Verdicts) + counts(p.Reasons) + counts(p.Findings)
+}
+
+func counts[K ~string](of map[K]int) (n int) {
+	for name, count := range of {
+		n += len(name) + len(`"":,`) + digits(count)
+	}
+	return n
+}
+
+func digits(n int) int {
+	var buf [20]byte
+	return len(strconv.AppendInt(buf[:0], int64(n), 10))
+}
+
+// text is the size of a text in quotes. A byte is escaped in at most six.
+func text(s string) int {
+	n := len(s) + len(`"",`)
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c > '~' {
+			n += 5
+		}
+	}
+	return n
 }
 
 // thinned keeps all points of the days before the newest, and of each earlier
