@@ -305,7 +305,7 @@ func TestStartSeeding(t *testing.T) {
 		later time.Duration
 		want  outcome
 	}{
-		"nothing": {given: func(*place) {}, want: outcome{true, 0, "nothing_staged", 0, 0, []string{"nothing_staged"}}},
+		"nothing": {given: func(*place) {}, want: outcome{false, 0, "never_seeded", 0, 0, []string{"nothing_staged"}}},
 		"begun":   {given: func(p *place) { p.begin(0) }, want: outcome{false, 0, "under_way", 0, 0, []string{"nothing_staged"}}},
 		"begun, and left": {
 			given: func(p *place) { p.begin(0) }, later: 5 * time.Minute,

@@ -19,12 +19,13 @@ const restless = 5 * time.Minute
 
 // Words of Start.Why.
 const (
-	StartNone    = "nothing_staged" // there is no plan, or no generation
-	StartStalled = "stalled"        // the latest generation is not closed, and nothing moves
-	StartStale   = "stale"          // the latest generation is closed, and was opened too long ago
-	StayStopped  = "stopped"        // the stop switch is set
-	StayUnderWay = "under_way"      // the latest generation is not closed, and moves
-	StayUpToDate = "up_to_date"     // the latest generation is closed, and young
+	StartNone    = "no_generation" // there is a plan, and whoever made it came no further
+	StartStalled = "stalled"       // the latest generation is not closed, and nothing moves
+	StartStale   = "stale"         // the latest generation is closed, and was opened too long ago
+	StayUnseeded = "never_seeded"  // there is no plan: the first seeding is a person's to start
+	StayStopped  = "stopped"       // the stop switch is set
+	StayUnderWay = "under_way"     // the latest generation is not closed, and moves
+	StayUpToDate = "up_to_date"    // the latest generation is closed, and young
 )
 
 // indexItemName is of generation, shard and item, and sorts in their order.
@@ -34,7 +35,8 @@ const indexItemName = "g%05d-s%03d-i%05d"
 // is to be started.
 //
 //	plan, latest generation                    start       generation
-//	none                                       yes         0: the first
+//	no plan                                    no
+//	plan, no generation                        yes         0: the first
 //	not closed, nothing moved for a while      yes         0: the latest
 //	not closed                                 no
 //	closed, opened longer ago than StaleAfter  yes         the next
@@ -45,7 +47,8 @@ const indexItemName = "g%05d-s%03d-i%05d"
 func (r *Reconciliation) chooseStaged(ctx context.Context, b *Basis) error {
 	plan, digest, err := r.o.Store.ReadPlan(ctx)
 	if is(err, fault.NotFound) {
-		return r.nothingStaged(ctx, b)
+		b.Partial, b.Seeding = append(b.Partial, PartialNothingStaged), Start{Why: StayUnseeded}
+		return nil
 	}
 	if err == nil {
 		err = plan.For(r.o.Run, r.o.Source, r.o.Target, r.o.Mapping)
