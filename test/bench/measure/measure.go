@@ -39,6 +39,9 @@ func All(ctx context.Context, out, talk io.Writer) error {
 		{"seeding against a quota", quotaBound},
 		{"seeding against latency", latencyBound},
 		{"seeding of 1,000,000 users", million},
+		{"reconciling 1,000,000 and 10,000,000 profiles", reconciling},
+		{"reconciling 200,000 users on the sandbox", workflow},
+		{"the report", reporting},
 		{"10,000 sign-ins, 1 % of the source's calls failing", failures},
 	} {
 		fmt.Fprintf(talk, "measuring: %s\n", m.name)
