@@ -161,6 +161,8 @@ func (r run) words(step standing.Step, s standing.Status) string {
 	switch step {
 	case standing.Seed:
 		return fmt.Sprintf("Nothing is staged. Begin with %s.", r.command("seed start"))
+	case standing.Stage:
+		return fmt.Sprintf("The seeding is not done, so nothing was compared yet. See %s.", r.command("seed status"))
 	case standing.Reconcile:
 		return fmt.Sprintf("Nothing was compared yet. Do it with %s, or wait for the schedule.", r.command("reconcile run"))
 	case standing.TakeOver:

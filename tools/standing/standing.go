@@ -42,6 +42,7 @@ type Status struct {
 type Figures struct {
 	ID         string                      `json:"reconciliation"` // whose they are
 	AsOf       time.Time                   `json:"as_of"`
+	Whole      bool                        `json:"whole"` // nothing was missing when it counted
 	Generation int                         `json:"generation"`
 	Profiles   int                         `json:"profiles"` // users in it
 	Percent    float64                     `json:"percent"`
@@ -91,8 +92,6 @@ type Seeding struct {
 	Shards     int                   `json:"shards"`
 	Committed  int                   `json:"committed"`
 	Failed     []seeding.FailedShard `json:"failed,omitempty"`
-
-	summary string
 }
 
 // Running is the reconciliation that holds the lease.
@@ -160,7 +159,7 @@ func New(k Known) Status {
 
 func figures(p progress.Point, summary *reconcile.Summary) *Figures {
 	f := &Figures{
-		ID: p.ID, AsOf: p.Ended, Generation: p.Generation, Profiles: p.Profiles, Percent: p.Percent,
+		ID: p.ID, AsOf: p.Ended, Whole: p.Whole(), Generation: p.Generation, Profiles: p.Profiles, Percent: p.Percent,
 		Moved: moved(p.Verdicts), ToMove: moved(p.Verdicts) + p.Verdicts[verdict.Pending],
 		Verdicts: p.Verdicts, Findings: filled(p.Findings), Critical: p.Critical, Reasons: reconcile.Counts{},
 	}
@@ -212,10 +211,9 @@ func sum[K comparable](counts map[K]int) (n int) {
 }
 
 func seedingOf(s seeding.Status) *Seeding {
-	p := staging.NewProgress(s)
 	return &Seeding{
-		Standing: p.Standing, Generation: s.Generation, Opened: s.Opened, Updated: s.Updated, Profiles: s.Profiles, Estimate: s.Estimate,
-		Shards: len(s.Shards), Committed: s.Committed, Failed: s.Failed, summary: p.Summary(),
+		Standing: staging.StandingOf(s), Generation: s.Generation, Opened: s.Opened, Updated: s.Updated, Profiles: s.Profiles, Estimate: s.Estimate,
+		Shards: len(s.Shards), Committed: s.Committed, Failed: s.Failed,
 	}
 }
 
@@ -248,6 +246,7 @@ type Step string
 // The steps.
 const (
 	Seed       Step = "seed"        // nothing is staged
+	Stage      Step = "stage"       // the seeding is not done
 	Reconcile  Step = "reconcile"   // nothing was counted yet
 	TakeOver   Step = "take_over"   // a reconciliation has ended without giving its lease back
 	Again      Step = "again"       // the last one failed, or is partial
@@ -278,6 +277,8 @@ func (s Status) Next() []Step {
 	case s.Figures == nil && working:
 		return append(steps, WaitForRun)
 	case s.Figures == nil:
+		staged := s.Seeding != nil && s.Seeding.Standing == staging.Done
+		add(Stage, len(steps) == 0 && !staged)
 		add(Reconcile, len(steps) == 0)
 		return steps
 	case s.Complete:

@@ -14,6 +14,7 @@ import (
 	"poolferry/internal/reconcile"
 	"poolferry/internal/reconcile/forecast"
 	"poolferry/internal/reconcile/verdict"
+	"poolferry/tools/staging"
 )
 
 // shownRuns is how many reconciliations the screen has room for.
@@ -35,7 +36,11 @@ func (s Status) WriteText(w io.Writer) error {
 			row(&b, "end", "%s", End(s.Forecast))
 			row(&b, "", "%s", s.Forecast.Why)
 		}
-		row(&b, "as of", "%s, generation %d", moment(s.AsOf, s.now), s.Generation)
+		asOf := fmt.Sprintf("%s, generation %d", moment(s.AsOf, s.now), s.Generation)
+		if !s.Whole {
+			asOf += "; that reconciliation is partial, so these are not all users"
+		}
+		row(&b, "as of", "%s", asOf)
 	}
 	switch {
 	case s.Seeding == nil:
@@ -43,18 +48,29 @@ func (s Status) WriteText(w io.Writer) error {
 	case s.Seeding.Generation == 0:
 		row(&b, "seeding", "%s, no generation yet", s.Seeding.Standing)
 	default:
-		row(&b, "seeding", "%s, generation %d: %s", s.Seeding.Standing, s.Seeding.Generation, s.Seeding.summary)
+		row(&b, "seeding", "%s, generation %d: %s", s.Seeding.Standing, s.Seeding.Generation, s.Seeding.line())
 	}
 	if s.Running != nil {
 		s.Running.row(&b, s.now)
 	}
 	if s.Figures != nil {
-		countsTable(&b, s.Verdicts, s.Reasons)
-		findingsTable(&b, s.Findings)
+		countsTable(&b, s.Verdicts, s.Reasons, false)
+		findingsTable(&b, s.Findings, false)
 	}
 	s.runsTable(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func (s Seeding) line() string {
+	if s.Standing == staging.Done {
+		return fmt.Sprintf("%s, %s, all committed", count(s.Profiles, "user"), count(s.Shards, "shard"))
+	}
+	line := fmt.Sprintf("%s of about %s, %s of %s committed", number(s.Profiles), count(s.Estimate, "user"), number(s.Committed), count(s.Shards, "shard"))
+	if n := len(s.Failed); n > 0 {
+		line += fmt.Sprintf(", %s failed", number(n))
+	}
+	return line
 }
 
 // answer is the headline.
@@ -87,7 +103,7 @@ func (s Status) Line() string {
 		line += fmt.Sprintf(" (%s critical)", number(s.Critical))
 	}
 	if last, ok := s.Last(); ok && last.State != Whole {
-		line += fmt.Sprintf(", the last reconciliation is %s", last.State)
+		line += ", the last reconciliation " + map[State]string{Partial: "is partial", Failed: "has failed"}[last.State]
 	}
 	if s.Complete {
 		return line + ", complete"
@@ -123,30 +139,46 @@ func (r Running) row(b *strings.Builder, now time.Time) {
 	}
 }
 
-// countsTable shows who stands where, and why.
-func countsTable(b *strings.Builder, verdicts map[verdict.Verdict]int, reasons reconcile.Counts) {
-	t := newTable(table.Row{"verdict", "users", "reason", "users", ""}, 2, 4)
+// countsTable shows who stands where, and why; explained, with what that means.
+func countsTable(b *strings.Builder, verdicts map[verdict.Verdict]int, reasons reconcile.Counts, explained bool) {
+	t := newTable(table.Row{"verdict", "users", "reason", "users"}, 2, 4)
+	if explained {
+		t = newTable(table.Row{"verdict", "users", "reason", "users", ""}, 2, 4)
+	}
+	add := func(meaning string, cells ...any) {
+		if explained {
+			cells = append(cells, meaning)
+		}
+		t.AppendRow(cells)
+	}
 	for _, v := range verdict.Verdicts() {
 		if verdicts[v] == 0 && v != verdict.Migrated && v != verdict.Pending {
 			continue
 		}
-		first := []any{v, number(verdicts[v])}
+		name, users := string(v), number(verdicts[v])
 		for _, reason := range byCount(reasons[v]) {
-			t.AppendRow(append(table.Row(first), reason, number(reasons[v][reason]), reason.Meaning()))
-			first = []any{"", ""}
+			add(reason.Meaning(), name, users, reason, number(reasons[v][reason]))
+			name, users = "", ""
 		}
 		if len(reasons[v]) == 0 {
-			t.AppendRow(append(table.Row(first), "", "", v.Meaning()))
+			add(v.Meaning(), name, users, "", "")
 		}
 	}
 	render(b, t)
 }
 
-// findingsTable shows the kinds, the worst first.
-func findingsTable(b *strings.Builder, findings map[verdict.FindingKind]int) {
-	t := newTable(table.Row{"finding", "severity", "count", ""}, 3)
+// findingsTable shows the kinds, the worst first; explained as countsTable.
+func findingsTable(b *strings.Builder, findings map[verdict.FindingKind]int, explained bool) {
+	t := newTable(table.Row{"finding", "severity", "count"}, 3)
+	if explained {
+		t = newTable(table.Row{"finding", "severity", "count", ""}, 3)
+	}
 	for _, kind := range kindsOf(findings) {
-		t.AppendRow(table.Row{kind, kind.Severity(), number(findings[kind]), firstSentence(kind.Meaning())})
+		cells := table.Row{kind, kind.Severity(), number(findings[kind])}
+		if explained {
+			cells = append(cells, kind.Meaning())
+		}
+		t.AppendRow(cells)
 	}
 	if t.Length() > 0 {
 		render(b, t)
@@ -167,13 +199,6 @@ func kindsOf(findings map[verdict.FindingKind]int) []verdict.FindingKind {
 	return kinds
 }
 
-func firstSentence(text string) string {
-	if before, _, ok := strings.Cut(text, ". "); ok {
-		return before + "."
-	}
-	return text
-}
-
 func (s Status) runsTable(b *strings.Builder) {
 	if len(s.LastRuns) == 0 {
 		return
@@ -189,7 +214,7 @@ func (s Status) runsTable(b *strings.Builder) {
 		case p.Complete:
 			state = "complete"
 		}
-		t.AppendRow(table.Row{minute(p.Ended), long(p.Ended.Sub(p.Started)), share, pending, findings, state, p.ID})
+		t.AppendRow(table.Row{minute(p.Ended), seconds(p.Ended.Sub(p.Started).Seconds()), share, pending, findings, state, p.ID})
 	}
 	render(b, t)
 }
@@ -210,7 +235,7 @@ func (l Look) WriteText(w io.Writer, now time.Time) error {
 
 func (o Outcome) text(b *strings.Builder, run string, now time.Time) {
 	fmt.Fprintf(b, "reconciliation %s of run %s: %s\n", o.ID, run, o.State)
-	row(b, "ended", "%s; it took %s", moment(o.Ended, now), long(o.Ended.Sub(o.Started)))
+	row(b, "ended", "%s; it took %s", moment(o.Ended, now), seconds(o.Ended.Sub(o.Started).Seconds()))
 	if o.Failure != "" {
 		row(b, "failed", "%s; nothing was counted", o.Failure)
 		return
@@ -235,8 +260,8 @@ func (o Outcome) text(b *strings.Builder, run string, now time.Time) {
 	if o.Complete {
 		row(b, "complete", "everybody is accounted for, in two whole reconciliations in a row")
 	}
-	countsTable(b, o.Verdicts, o.Reasons)
-	findingsTable(b, o.Findings)
+	countsTable(b, o.Verdicts, o.Reasons, true)
+	findingsTable(b, o.Findings, true)
 }
 
 func (o Outcome) stages() string {
@@ -249,13 +274,16 @@ func (o Outcome) stages() string {
 	return strings.Join(said, ", ")
 }
 
+// widest is a table's last column, so that most tables fit a terminal.
+const widest = 62
+
 // newTable returns a table with a header; the columns, counted from 1, hold
 // numbers.
 func newTable(header table.Row, numbers ...int) table.Writer {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.AppendHeader(header)
-	var columns []table.ColumnConfig
+	columns := []table.ColumnConfig{{Number: len(header), WidthMax: widest, WidthMaxEnforcer: text.WrapSoft}}
 	for _, n := range numbers {
 		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}

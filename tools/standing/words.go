@@ -107,7 +107,7 @@ func End(f forecast.Forecast) string {
 var meanings = map[string]string{
 	reconcile.PartialNothingStaged: "nothing is staged to compare with",
 	reconcile.PartialNotClosed:     "the seeding is not done: only the shards that are committed were compared",
-	reconcile.PartialStale:         "the manifest is too old to speak for the source pool: the seeding of the next generation was started",
+	reconcile.PartialStale:         "the manifest is too old to speak for the source pool",
 	reconcile.PartialIndex:         "a piece of the manifest could not be read",
 	reconcile.PartialTarget:        "the target pool was not read to its end",
 	reconcile.PartialFailedShard:   "a shard of the target pool was given up",
