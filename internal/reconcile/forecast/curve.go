@@ -127,7 +127,6 @@ type bin struct {
 }
 
 func (b bin) middle() float64 { return b.from + b.width/2 }
-func (b bin) rate() float64   { return b.moved / b.width }
 
 // Shorter bins than these are made one with the next, or with the last.
 const (

@@ -162,13 +162,10 @@ func (s *shelf) settle() {
 	// From the back, so that it can be done in place.
 	into = into[:size]
 	for at, i, k := size-1, len(s.sorted)-1, len(fresh)-1; at >= 0; at-- {
-		order := 0
-		switch {
-		case k < 0:
-			order = 1
-		case i < 0:
+		order := 1
+		if i < 0 {
 			order = -1
-		default:
+		} else if k >= 0 {
 			order = s.sorted[i].compare(fresh[k])
 		}
 		switch {

@@ -59,7 +59,7 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := filepath.Join("testdata", "progress.json")
-	if os.Getenv("UPDATE") != "" {
+	if os.Getenv("POOLFERRY_UPDATE") != "" {
 		if err := os.WriteFile(name, got, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,7 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got; UPDATE=1 writes it)\n%s", name, diff)
+		t.Errorf("%s (-want +got; POOLFERRY_UPDATE=1 writes it)\n%s", name, diff)
 	}
 	again, err := progress.Decode(want)
 	if err != nil {

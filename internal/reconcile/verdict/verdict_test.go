@@ -209,13 +209,13 @@ func TestDecideByPool(t *testing.T) {
 	}{
 		{"plain pool, by username", plain, staged(), verdict.NotSignedIn},
 		{"plain pool, generated username, by address", plain, staged(generated), verdict.NotSignedIn},
-		{"plain pool, generated username, no address or number left", withoutRequired(plain, "email"), staged(generated, attr("email", ""), attr("phone_number", "")), verdict.NoNameCarried},
+		{"plain pool, generated username, no address or number left", anyEmail(plain), staged(generated, attr("email", ""), attr("phone_number", "")), verdict.NoNameCarried},
 		{"addresses as usernames", byEmail, staged(), verdict.NotSignedIn},
-		{"addresses as usernames, none", withoutRequired(byEmail, "email"), staged(attr("email", "")), verdict.NoNameCarried},
+		{"addresses as usernames, none", anyEmail(byEmail), staged(attr("email", "")), verdict.NoNameCarried},
 		{"numbers as usernames, and the number is left out", byPhone, staged(attr("phone_number", "0155")), verdict.NoNameCarried},
 		{"aliases, username is an address that is nobody's", target(), staged(onlyAlias), verdict.NotSignedIn},
-		{"aliases, no name but an address that is not carried", withoutRequired(target(), "email"), staged(onlyAlias, attr("email", ""), attr("phone_number", "")), verdict.NoNameCarried},
-		{"aliases, the address is too long to be typed", withoutRequired(target(), "email"), staged(func(u *userpool.User) {
+		{"aliases, no name but an address that is not carried", anyEmail(target()), staged(onlyAlias, attr("email", ""), attr("phone_number", "")), verdict.NoNameCarried},
+		{"aliases, the address is too long to be typed", anyEmail(target()), staged(func(u *userpool.User) {
 			u.Attributes = userpool.Attributes{"email": strings.Repeat("x", 120) + "@example.com", "locale": "en", "custom:legacy_sub": "s-1"}
 			u.Username = u.Attributes["email"]
 		}), verdict.NoNameCarried},
@@ -231,10 +231,11 @@ func TestDecideByPool(t *testing.T) {
 	}
 }
 
-func withoutRequired(p userpool.Pool, name string) userpool.Pool {
+// anyEmail is the pool without the need for an e-mail address.
+func anyEmail(p userpool.Pool) userpool.Pool {
 	schema := userpool.Schema{}
 	for key, spec := range p.Schema {
-		spec.Required = spec.Required && key != name
+		spec.Required = spec.Required && key != "email"
 		schema[key] = spec
 	}
 	p.Schema = schema
