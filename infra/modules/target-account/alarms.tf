@@ -179,7 +179,7 @@ resource "aws_cloudwatch_metric_alarm" "executions" {
     reconcile = { ends = ["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"], why = "A reconciliation failed. The execution shows the state; the next one starts by the schedule." }
   }
 
-  alarm_name          = "${local.name}-${each.key}-failed"
+  alarm_name          = "${local.name}-${each.key}-executions"
   alarm_description   = each.value.why
   comparison_operator = "GreaterThanOrEqualToThreshold"
   threshold           = 1
@@ -281,6 +281,64 @@ resource "aws_cloudwatch_metric_alarm" "seeding_throttled" {
   }
 }
 
+resource "aws_cloudwatch_metric_alarm" "reconciliation_throttled" {
+  alarm_name          = "${local.name}-reconciliation-throttled"
+  alarm_description   = "The target turns away more than one in ten of reconciliation's requests, and production's with them. Lower pace.user_list in poolferry.yaml and apply."
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 10
+  evaluation_periods  = 3
+  treat_missing_data  = "notBreaching"
+
+  metric_query {
+    id          = "share"
+    label       = "requests turned away, percent"
+    expression  = "IF(FILL(pages, 0) + FILL(throttled, 0) > 0, 100 * FILL(throttled, 0) / (FILL(pages, 0) + FILL(throttled, 0)), 0)"
+    return_data = true
+  }
+  metric_query {
+    id = "pages"
+    metric {
+      namespace   = "Poolferry"
+      metric_name = "ReconcilePages"
+      dimensions  = { run = local.run }
+      stat        = "Sum"
+      period      = 300
+    }
+  }
+  metric_query {
+    id = "throttled"
+    metric {
+      namespace   = "Poolferry"
+      metric_name = "ReconcileThrottled"
+      dimensions  = { run = local.run }
+      stat        = "Sum"
+      period      = 300
+    }
+  }
+}
+
+# What a reconciliation says of itself.
+resource "aws_cloudwatch_metric_alarm" "reconciliation" {
+  for_each = {
+    ReconciliationFailed  = { name = "reconciliation-failed", periods = 1, of = 1, why = "A reconciliation failed and counted nothing. poolferry status says which step and why; the next one starts by the schedule." }
+    ReconciliationPartial = { name = "reconciliation-partial", periods = 3, of = 24, why = "Reconciliations end without all of the manifest or of the target pool, again and again: the numbers of users stand still. poolferry status says what is missing." }
+    CriticalFindings      = { name = "critical-findings", periods = 1, of = 1, why = "A reconciliation found what somebody has to look at before cut-over. poolferry report lists it." }
+  }
+
+  alarm_name          = "${local.name}-${each.value.name}"
+  alarm_description   = each.value.why
+  namespace           = "Poolferry"
+  metric_name         = each.key
+  dimensions          = { run = local.run }
+  statistic           = "Maximum"
+  period              = 3600
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  evaluation_periods  = each.value.of
+  datapoints_to_alarm = each.value.periods
+  treat_missing_data  = "notBreaching"
+}
+
 resource "aws_cloudwatch_metric_alarm" "schedule_dead_letters" {
   alarm_name          = "${local.name}-schedule-dead-letters"
   alarm_description   = "The schedule could not start a reconciliation. The message in the queue says why; delete it when it is dealt with."
@@ -343,9 +401,10 @@ locals {
     values(aws_cloudwatch_metric_alarm.outcome)[*].alarm_name,
   )
   background_alarms = concat(
-    [aws_cloudwatch_metric_alarm.seeding_stalled.alarm_name, aws_cloudwatch_metric_alarm.seeding_throttled.alarm_name, aws_cloudwatch_metric_alarm.schedule_dead_letters.alarm_name],
+    [aws_cloudwatch_metric_alarm.seeding_stalled.alarm_name, aws_cloudwatch_metric_alarm.seeding_throttled.alarm_name, aws_cloudwatch_metric_alarm.reconciliation_throttled.alarm_name, aws_cloudwatch_metric_alarm.schedule_dead_letters.alarm_name],
     values(aws_cloudwatch_metric_alarm.function_errors)[*].alarm_name,
     values(aws_cloudwatch_metric_alarm.executions)[*].alarm_name,
+    values(aws_cloudwatch_metric_alarm.reconciliation)[*].alarm_name,
     values(aws_cloudwatch_metric_alarm.metrics_lost)[*].alarm_name,
   )
 }

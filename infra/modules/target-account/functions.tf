@@ -42,23 +42,23 @@ locals {
       timeout     = 110
       memory      = 512
       concurrency = 2
-      metrics     = false
+      metrics     = true
     }
     index-manifest = {
       does        = "sorts staged profiles into buckets"
       policies    = ["reconciliation", "staging-key-use"]
       timeout     = 260
       memory      = 512
-      concurrency = 40
-      metrics     = false
+      concurrency = try(local.file.reconcile.concurrency, 40) + 4
+      metrics     = true
     }
     scan-target = {
       does        = "lists the target pool into buckets"
-      policies    = ["reconciliation", "target-directory", "reconciliation-sweep", "staging-key-use"]
-      timeout     = 70
+      policies    = ["reconciliation", "target-directory", "staging-key-use"]
+      timeout     = 270
       memory      = 512
-      concurrency = 40
-      metrics     = false
+      concurrency = try(local.file.seeding.concurrency, 16) + 4
+      metrics     = true
     }
     match-names = {
       does        = "matches users whom the trigger did not write, by name"
@@ -66,15 +66,15 @@ locals {
       timeout     = 590
       memory      = 512
       concurrency = 2
-      metrics     = false
+      metrics     = true
     }
     compare-bucket = {
       does        = "compares one bucket of both sides"
       policies    = ["reconciliation", "staging-key-use"]
       timeout     = 260
       memory      = 512
-      concurrency = 40
-      metrics     = false
+      concurrency = try(local.file.reconcile.concurrency, 40) + 4
+      metrics     = true
     }
     close-reconciliation = {
       does        = "adds up the verdicts and writes the report"
@@ -82,7 +82,7 @@ locals {
       timeout     = 890
       memory      = 512
       concurrency = 2
-      metrics     = false
+      metrics     = true
     }
   }
 
