@@ -373,3 +373,13 @@ func BenchmarkFrom(b *testing.B) {
 		forecast.From(points, lastOf(points))
 	}
 }
+
+// TestPeakDay: one day of many moves, such as an announcement, and a steady rate
+// since are no decay.
+func TestPeakDay(t *testing.T) {
+	moved := func(d float64) float64 { return min(d, 1)*5_000 + max(0, d-1)*100 }
+	points := along(every(1, 10), 20_000, moved)
+	if f := forecast.From(points, lastOf(points)); f.State != forecast.OnCourse || math.Abs(f.PerDay-100) > 1 {
+		t.Errorf("%s, %.1f a day: %s", f.State, f.PerDay, f.Why)
+	}
+}
