@@ -25,9 +25,9 @@ The source pool is filled with awkward users: names in several scripts, plus
 addresses, e-mail, phone and alias names, unverified, unconfirmed and disabled
 users, temporary and expired passwords, second factors, federated users, weak
 old passwords, 50 attributes. A state machine stages their profiles on S3. Then
-they sign in at the target, at once, with right and wrong passwords, and forget
-some. Who has moved signs in once more,
-without the source. In the end everything that was logged, stored or returned is
+they sign in at the target, in two waves, with right and wrong passwords, and
+forget some. After each wave another state machine compares both pools. Who has
+moved signs in once more, without the source. In the end everything that was logged, stored or returned is
 searched for every password that was ever typed.
 
 With --json one object is written to stdout. sign_ins counts what was typed at

@@ -165,7 +165,7 @@ is not all.` + exitStatus(map[int]string{
 			talk.Say("The id map holds usernames: this is personal data.")
 			n, err := standing.WriteIDMap(io.out, format, r.IDMap(cmd.Context(), s.ID))
 			if err == nil {
-				talk.Say("%d rows.", n)
+				talk.Say("Rows: %d.", n)
 			}
 			return r.cut(err, s.ID)
 		},

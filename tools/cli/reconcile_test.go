@@ -22,9 +22,9 @@ import (
 )
 
 // newMigration is an operator of a world that the test can act in, too.
-func newMigration(t *testing.T, users int) (*operator, *rehearsal.World) {
+func newMigration(t *testing.T, users int, faults ...string) (*operator, *rehearsal.World) {
 	t.Helper()
-	w, err := rehearsal.New(t.Context(), rehearsal.Options{Users: users, Seed: 3, Speed: 50, Now: time.Now})
+	w, err := rehearsal.New(t.Context(), rehearsal.Options{Users: users, Seed: 3, Speed: 100, Now: time.Now, Faults: strings.Join(faults, ",")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -378,4 +378,33 @@ func (u *until) Write(p []byte) (int, error) {
 		u.then()
 	}
 	return u.text.Write(p)
+}
+
+func TestFailedAndPartial(t *testing.T) {
+	o, w := newMigration(t, 3, "lambda.match-names=crash:100%")
+	o.types("reconcile run --interval 100ms --json", cli.ExitFailed, "A step has failed: recording it", "has ended as FAILED: ", `"state":"failed"`, "poolferry reconcile run")
+	o.types("status", cli.ExitFindings, "nothing was counted yet", "failed: ", "The last reconciliation has failed")
+	o.types("reconcile status", cli.ExitFailed, "nothing was counted")
+	id := object[struct{ ID string }](t, o.types("reconcile status --json", cli.ExitFailed)).ID
+	for _, rows := range []string{"findings ", "pending ", "idmap "} {
+		o.types("reconcile "+rows+id, cli.ExitFailed, "it has counted nothing", "begin another")
+		o.types("reconcile "+rows, cli.ExitNoRun, "has no reconciliation")
+	}
+	if err := w.States.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	o, w = newMigration(t, 3)
+	o.types("reconcile run --interval 100ms", cli.ExitFindings, "nothing_staged: nothing is staged to compare with")
+	o.types("status", cli.ExitFindings, "nothing was counted yet", "partial: nothing_staged", "The last reconciliation is partial: nothing is staged to compare with")
+	o.types("seed start --yes", cli.ExitDone)
+	o.types("seed watch --interval 100ms", cli.ExitDone)
+	if err := o.bucket.Delete(t.Context(), o.key("gen-1/manifest.json")); err != nil {
+		t.Fatal(err)
+	}
+	signsIn(t, w, crowd.Plain)
+	o.types("reconcile run --interval 100ms", cli.ExitFindings, "not_closed: the seeding is not done", "33.3 %: 1 of 3 users")
+	o.types("status", cli.ExitFindings, "1 of 3 users have moved", "partial: not_closed", "these are not all users", "The last reconciliation is partial")
+	o.types("reconcile idmap", cli.ExitDone, "It is partial, so this is not about all users", "Rows: 1.")
+	o.types("report --out -", cli.ExitDone, "<!doctype html>")
 }

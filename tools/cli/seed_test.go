@@ -202,4 +202,5 @@ func TestNotDeployed(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.types("seed start --yes", cli.ExitFailed, "poolferry-elsewhere-preseed is not deployed", "apply infra/")
+	o.types("reconcile run", cli.ExitFailed, "poolferry-elsewhere-reconcile is not deployed", "apply infra/")
 }

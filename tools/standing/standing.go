@@ -69,6 +69,8 @@ type Past struct {
 	Complete   bool      `json:"complete"`
 	Partial    []string  `json:"partial,omitempty"`
 	Failure    string    `json:"failure,omitempty"`
+
+	counted bool // anybody at all
 }
 
 // State is what became of a reconciliation.
@@ -189,7 +191,7 @@ func past(p progress.Point) Past {
 	return Past{
 		ID: p.ID, Started: p.Started, Ended: p.Ended, Generation: p.Generation, State: stateOf(p.Partial, p.Failure), Percent: p.Percent,
 		Moved: moved(p.Verdicts), Pending: p.Verdicts[verdict.Pending], Findings: sum(p.Findings), Critical: p.Critical,
-		Complete: p.Complete, Partial: p.Partial, Failure: p.Failure,
+		Complete: p.Complete, Partial: p.Partial, Failure: p.Failure, counted: len(p.Verdicts) > 0,
 	}
 }
 

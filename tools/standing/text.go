@@ -206,9 +206,12 @@ func (s Status) runsTable(b *strings.Builder) {
 	t := newTable(table.Row{"ended", "took", "percent", "pending", "findings", "", "reconciliation"}, 2, 3, 4, 5)
 	for _, p := range s.LastRuns[:min(len(s.LastRuns), shownRuns)] {
 		share, pending, findings, state := percent(p.Percent), number(p.Pending), number(p.Findings), string(p.State)
+		if !p.counted && p.State != Whole {
+			share, pending, findings = "-", "-", "-"
+		}
 		switch {
 		case p.State == Failed:
-			share, pending, findings, state = "-", "-", "-", "failed: "+p.Failure
+			state = "failed: " + p.Failure
 		case p.State == Partial:
 			state = "partial: " + strings.Join(p.Partial, ", ")
 		case p.Complete:
