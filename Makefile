@@ -2,6 +2,7 @@
 
 GO            ?= go
 GOLANGCI      := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+TFLINT        := github.com/terraform-linters/tflint@v0.64.0
 FUZZTIME      ?= 20000x
 LAMBDAS       := $(notdir $(patsubst %/main.go,%,$(wildcard lambdas/*/main.go)))
 ARCHS         := arm64 amd64
@@ -57,6 +58,12 @@ browser: ## the report in Chromium (needs Node.js, npm and Chromium; POOLFERRY_S
 	@command -v "$${CHROMIUM:-chromium}" >/dev/null || { echo "make browser: $${CHROMIUM:-chromium} is missing: install the package chromium, or set CHROMIUM to the path of one" >&2; exit 1; }
 	cd test/browser && npm ci --ignore-scripts --no-audit --no-fund
 	POOLFERRY_REQUIRE=browser POOLFERRY_SCREENSHOTS="$(abspath $(POOLFERRY_SCREENSHOTS))" $(GO) test -count=1 ./test/browser/...
+
+.PHONY: infra
+infra: ## the Terraform modules without AWS (needs Terraform 1.9; TF_PLUGIN_DIR=DIR has the provider, empty: the registry)
+	@command -v terraform >/dev/null || { echo "make infra: terraform is missing: install Terraform 1.9 or newer" >&2; exit 1; }
+	cd infra && $(GO) run $(TFLINT) --recursive --config="$$PWD/.tflint.hcl"
+	POOLFERRY_REQUIRE=infra TF_PLUGIN_DIR="$(abspath $(TF_PLUGIN_DIR))" $(GO) test -count=1 -timeout 30m ./infra/...
 
 .PHONY: fidelity
 fidelity: ## the sandbox's Step Functions against a file of recorded cases: ASL_CASES=FILE

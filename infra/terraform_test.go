@@ -28,7 +28,7 @@ const pluginEnv = "TF_PLUGIN_DIR"
 type terraform struct {
 	root    string
 	plugins string
-	cache   string
+	cache   string // of what the registry gave, for all tests and for the next time
 }
 
 func newTerraform(t *testing.T) *terraform {
@@ -36,7 +36,10 @@ func newTerraform(t *testing.T) *terraform {
 	if !slices.Contains(strings.Split(os.Getenv(requireEnv), ","), "infra") {
 		t.Skip("needs Terraform: run make infra")
 	}
-	tf := &terraform{root: t.TempDir(), plugins: os.Getenv(pluginEnv), cache: t.TempDir()}
+	tf := &terraform{root: t.TempDir(), plugins: os.Getenv(pluginEnv), cache: filepath.Join(os.TempDir(), "poolferry-terraform-plugins")}
+	if err := os.MkdirAll(tf.cache, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for _, folder := range []string{"infra/modules", "infra/examples", "statemachines", "docs"} {
 		if err := os.CopyFS(filepath.Join(tf.root, folder), clean{os.DirFS(filepath.Join("..", folder))}); err != nil {
 			t.Fatal(err)

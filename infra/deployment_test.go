@@ -1,0 +1,323 @@
+package infra
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"poolferry/internal/config"
+	"poolferry/internal/workflow"
+	"poolferry/statemachines"
+)
+
+// sample applies, to a mock of AWS, the run of a module that makes the sample
+// configuration, and returns what it leaves.
+func sample(t *testing.T, folder string) state {
+	t.Helper()
+	tf := newTerraform(t)
+	tf.init(t, folder)
+	states := tf.test(t, folder, "-verbose", "-filter=tests/sample.tftest.hcl")
+	if len(states) != 1 {
+		t.Fatalf("%s: %d states", folder, len(states))
+	}
+	return states[0]
+}
+
+// document is a policy as JSON has it.
+func document(t *testing.T, text any) any {
+	t.Helper()
+	var out any
+	if err := json.Unmarshal([]byte(fmt.Sprint(text)), &out); err != nil {
+		t.Fatalf("%v in %v", err, text)
+	}
+	return out
+}
+
+// policies are all policy documents that a state has, by address: of roles and
+// who may assume them, of keys, buckets, queues and topics.
+func (s state) policies(t *testing.T) map[string]any {
+	t.Helper()
+	out := map[string]any{}
+	s.RootModule.each(func(address, kind string, values map[string]any) {
+		switch kind {
+		case "aws_iam_role":
+			out[address] = document(t, values["assume_role_policy"])
+		case "aws_iam_role_policy", "aws_kms_key", "aws_s3_bucket_policy", "aws_sqs_queue_policy", "aws_sns_topic_policy":
+			out[address] = document(t, values["policy"])
+		case "aws_iam_policy", "aws_iam_role_policy_attachment":
+			t.Errorf("%s: permissions that this test does not see", address)
+		}
+	})
+	return out
+}
+
+// TestSourceAccountPolicies: every policy of the source account is the file,
+// filled as the sandbox fills it, and there is no other.
+func TestSourceAccountPolicies(t *testing.T) {
+	s := sample(t, "modules/source-account")
+	c, err := config.Load("../docs/poolferry.sample.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := map[string]string{"source_pool_arn": c.Source.PoolARN()}
+	own := func(function string) string { return roleOf("poolferry-" + c.Run + "-" + function) }
+	want := map[string]any{
+		"aws_iam_role.login": rendered(t, LoginTrust, map[string]string{
+			"partition": "aws", "target_account": targetAccount, "external_id": c.Source.ExternalID, "lambda_role_arn": own("migrate-user"),
+		}),
+		"aws_iam_role_policy.login":        rendered(t, LoginRole, pool),
+		"aws_iam_role_policy.login_mfa[0]": rendered(t, LoginRoleMFA, pool),
+		"aws_iam_role.export": rendered(t, ExportTrust, map[string]string{
+			"partition": "aws", "target_account": targetAccount, "external_id": c.Source.ExternalID,
+			"plan_seeding_role_arn": own("plan-seeding"), "seed_batch_role_arn": own("seed-batch"), "close_seeding_role_arn": own("close-seeding"),
+			"operator_arn": roleOf("operators/poolferry"),
+		}),
+		"aws_iam_role_policy.export": rendered(t, ExportRole, pool),
+	}
+	if diff := cmp.Diff(want, s.policies(t)); diff != "" {
+		t.Errorf("%s", diff)
+	}
+
+	var defined, reads []string
+	s.RootModule.each(func(_, kind string, values map[string]any) {
+		attributes, _ := values["schema_attributes"].([]any)
+		for _, a := range attributes {
+			defined = append(defined, a.(map[string]any)["name"].(string))
+		}
+		if kind == "aws_cognito_user_pool_client" {
+			reads = list(values["read_attributes"])
+		}
+	})
+	mapped := c.Mapping.Reads(defined)
+	slices.Sort(mapped)
+	slices.Sort(reads)
+	if diff := cmp.Diff(mapped, reads); diff != "" || len(reads) == 0 {
+		t.Errorf("the client reads other attributes than the mapping: %s", diff)
+	}
+}
+
+// What the mock of the target account answers.
+const (
+	mockRole  = "arn:aws:iam::444455556666:role/poolferry-2026-11-prod-mock"
+	mockKey   = "arn:aws:kms:eu-west-1:444455556666:key/00000000-0000-4000-8000-000000000001"
+	deployAs  = "poolferry-2026-11-prod"
+	inAccount = "eu-west-1:444455556666:"
+)
+
+func functionARN(name string) string {
+	return "arn:aws:lambda:" + inAccount + "function:" + deployAs + "-" + name
+}
+
+func machineARN(name string) string {
+	return "arn:aws:states:" + inAccount + "stateMachine:" + workflow.Name("2026-11-prod", name)
+}
+
+// TestTargetAccount looks at everything that the sample configuration makes in
+// the target account.
+func TestTargetAccount(t *testing.T) {
+	s := sample(t, target)
+	c, err := config.Load("../docs/poolferry.sample.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("policies", func(t *testing.T) { checkTargetPolicies(t, s, c) })
+	t.Run("definitions", func(t *testing.T) { checkDefinitions(t, s, c) })
+	t.Run("functions", func(t *testing.T) { checkFunctions(t, s, c) })
+	t.Run("configuration", func(t *testing.T) {
+		same(t, c, fmt.Sprint(s.Outputs["configuration"].Value))
+	})
+	t.Run("alarms", func(t *testing.T) { checkAlarms(t, s) })
+}
+
+// checkTargetPolicies: every policy is the file, filled, and there is no other.
+func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
+	bucket := "arn:aws:s3:::" + c.Staging.Bucket
+	keyUse := rendered(t, StagingKeyUse, map[string]string{"staging_key_arn": mockKey, "region": "eu-west-1", "dns_suffix": "amazonaws.com"})
+	given := map[string]map[string]string{
+		MigrateUser:         {"login_role_arn": c.Source.LoginRoleARN, "target_pool_arn": targetPool},
+		Seeding:             {"export_role_arn": c.Source.ExportRoleARN, "staging_bucket_arn": bucket, "run": c.Run},
+		Reconciliation:      {"staging_bucket_arn": bucket, "run": c.Run},
+		ReconciliationSweep: {"staging_bucket_arn": bucket, "run": c.Run},
+		TargetDirectory:     {"target_pool_arn": targetPool},
+	}
+	want := map[string]any{}
+	for name, d := range rehearsed(t) { // so that what the sandbox proves is what is deployed
+		address := fmt.Sprintf("module.function[%q].", name)
+		want[address+"aws_iam_role.this"] = rendered(t, LambdaTrust, nil)
+		for _, policy := range d.Policies {
+			values := maps.Clone(given[policy])
+			if slices.Contains(placeholdersOf(t, target+"/policies/"+policy+".json"), "log_group_arn") {
+				values["log_group_arn"] = "arn:aws:logs:" + inAccount + "log-group:/aws/lambda/" + deployAs + "-" + name
+			}
+			want[address+fmt.Sprintf("aws_iam_role_policy.this[%q]", policy)] = rendered(t, policy, values)
+		}
+		if name == "migrate-user" {
+			want[address+`aws_iam_role_policy.this["secret-name_key"]`] = rendered(t, Secrets, map[string]string{
+				"secret_arn": "arn:aws:secretsmanager:eu-west-1:444455556666:secret:poolferry/name-key-AbCdEf",
+			})
+		} else {
+			want[address+fmt.Sprintf("aws_iam_role_policy.this[%q]", StagingKeyUse)] = keyUse
+		}
+	}
+	reconciling := map[string]string{
+		"state_machine_arn": machineARN("reconcile"), "preseed_state_machine_arn": machineARN("preseed"), "staging_bucket_arn": bucket, "run": c.Run,
+		"topic_arn": topic, "schedule_arn": "arn:aws:scheduler:" + inAccount + "schedule/default/" + deployAs + "-reconcile", "schedule_role_arn": mockRole,
+	}
+	for _, name := range []string{"open-reconciliation", "index-manifest", "scan-target", "match-names", "compare-bucket", "close-reconciliation"} {
+		reconciling[strings.ReplaceAll(name, "-", "_")+"_function_arn"] = functionARN(name)
+	}
+	operations := map[string]string{"partition": "aws", "target_account": targetAccount, "region": "eu-west-1", "dns_suffix": "amazonaws.com", "run": c.Run}
+	maps.Copy(want, map[string]any{
+		`aws_iam_role.machine["preseed"]`:                          rendered(t, StatesTrust, nil),
+		`aws_iam_role.machine["reconcile"]`:                        rendered(t, StatesTrust, nil),
+		`aws_iam_role_policy.machine["preseed/states-logging"]`:    rendered(t, StatesLogging, nil),
+		`aws_iam_role_policy.machine["reconcile/states-logging"]`:  rendered(t, StatesLogging, nil),
+		`aws_iam_role_policy.machine["reconcile/reconcile"]`:       rendered(t, Reconcile, reconciling),
+		`aws_iam_role_policy.machine["reconcile/staging-key-use"]`: keyUse,
+		`aws_iam_role_policy.machine["reconcile/operations-key-use"]`: rendered(t, OperationsKeyUse, map[string]string{
+			"operations_key_arn": mockKey, "region": "eu-west-1", "dns_suffix": "amazonaws.com",
+		}),
+		`aws_iam_role_policy.machine["preseed/preseed"]`: rendered(t, Preseed, map[string]string{
+			"plan_seeding_function_arn": functionARN("plan-seeding"), "seed_batch_function_arn": functionARN("seed-batch"),
+			"close_seeding_function_arn": functionARN("close-seeding"), "state_machine_arn": machineARN("preseed"),
+		}),
+		"aws_iam_role.schedule":                     rendered(t, SchedulerTrust, nil),
+		"aws_iam_role_policy.schedule":              rendered(t, ReconcileSchedule, map[string]string{"reconcile_state_machine_arn": machineARN("reconcile")}),
+		"aws_iam_role_policy.schedule_dead_letters": rendered(t, ScheduleDeadLetters, map[string]string{"dead_letters_arn": deadLetters}),
+		"aws_sqs_queue_policy.dead_letters":         rendered(t, DeadLetters, map[string]string{"dead_letters_arn": deadLetters}),
+		"aws_s3_bucket_policy.staging":              rendered(t, StagingBucket, map[string]string{"staging_bucket_arn": bucket, "staging_key_arn": mockKey}),
+		"aws_kms_key.staging":                       rendered(t, StagingKey, map[string]string{"partition": "aws", "target_account": targetAccount}),
+		"aws_kms_key.operations":                    rendered(t, OperationsKey, operations),
+		"aws_sns_topic_policy.this": rendered(t, Topic, map[string]string{
+			"topic_arn": topic, "partition": "aws", "target_account": targetAccount, "region": "eu-west-1", "run": c.Run,
+		}),
+	})
+	if diff := cmp.Diff(want, s.policies(t)); diff != "" {
+		t.Errorf("%s", diff)
+	}
+}
+
+// checkDefinitions: the definitions are the files, filled as the sandbox fills
+// them, under the names by which the command line tool starts them.
+func checkDefinitions(t *testing.T, s state, c *config.Config) {
+	reconciling := map[string]string{
+		"preseed_state_machine": machineARN("preseed"), "staging_bucket": c.Staging.Bucket, "topic": topic, "schedule_name": deployAs + "-reconcile",
+	}
+	for _, name := range []string{"open-reconciliation", "index-manifest", "scan-target", "match-names", "compare-bucket", "close-reconciliation"} {
+		reconciling[strings.ReplaceAll(name, "-", "_")+"_function"] = functionARN(name)
+	}
+	want := map[string]any{}
+	for name, values := range map[string]map[string]string{
+		statemachines.Preseed: {
+			"plan_seeding_function": functionARN("plan-seeding"), "seed_batch_function": functionARN("seed-batch"), "close_seeding_function": functionARN("close-seeding"),
+		},
+		statemachines.Reconcile: reconciling,
+	} {
+		text, err := statemachines.Render(name, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[workflow.Name(c.Run, name)] = document(t, string(text))
+	}
+	got := map[string]any{}
+	s.RootModule.each(func(_, kind string, values map[string]any) {
+		if kind == "aws_sfn_state_machine" {
+			got[values["name"].(string)] = document(t, values["definition"])
+		}
+	})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s", diff)
+	}
+}
+
+// checkFunctions: every function has the configuration, and names that others
+// build ARNs of.
+func checkFunctions(t *testing.T, s state, c *config.Config) {
+	var got []string
+	s.RootModule.each(func(address, kind string, values map[string]any) {
+		if kind != "aws_lambda_function" {
+			return
+		}
+		name := values["function_name"].(string)
+		got = append(got, strings.TrimPrefix(name, deployAs+"-"))
+		environment := values["environment"].([]any)[0].(map[string]any)["variables"].(map[string]any)
+		if len(environment) != 1 {
+			t.Errorf("%s: %v", address, slices.Sorted(maps.Keys(environment)))
+		}
+		same(t, c, environment[config.EnvName].(string))
+	})
+	slices.Sort(got)
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(rehearsed(t))), got); diff != "" {
+		t.Errorf("%s", diff)
+	}
+}
+
+// same checks that a document is the sample configuration, but for where its
+// secrets are.
+func same(t *testing.T, want *config.Config, text string) {
+	t.Helper()
+	got, err := config.Parse("deployed", []byte(strings.ReplaceAll(text, "secretsmanager:POOLFERRY", "env:POOLFERRY")))
+	if err != nil {
+		t.Errorf("the functions would not start: %v", err)
+		return
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the functions work with another configuration: %s", diff)
+	}
+}
+
+// checkAlarms: each single alarm is in the rule of one composite alarm, which
+// names no other.
+func checkAlarms(t *testing.T, s state) {
+	single, heard := map[string]int{}, map[string]int{}
+	metrics := 0
+	s.RootModule.each(func(_, kind string, values map[string]any) {
+		name, _ := values["alarm_name"].(string)
+		switch kind {
+		case "aws_cloudwatch_metric_alarm":
+			single[name]++
+			queries, _ := values["metric_query"].([]any)
+			metrics += max(len(queries)-1, 1) // one of the queries is the expression
+			if values["treat_missing_data"] != "notBreaching" {
+				t.Errorf("%s speaks where nothing happens", name)
+			}
+		case "aws_cloudwatch_composite_alarm":
+			for part := range strings.SplitSeq(values["alarm_rule"].(string), " OR ") {
+				heard[strings.TrimSuffix(strings.TrimPrefix(part, `ALARM("`), `")`)]++
+			}
+		}
+	})
+	if diff := cmp.Diff(single, heard); diff != "" || len(single) == 0 {
+		t.Errorf("%s", diff)
+	}
+	t.Logf("%d single alarms look at %d metrics", len(single), metrics)
+}
+
+// TestExampleIsComplete: the file of the example and the ids that its run makes
+// are a configuration.
+func TestExampleIsComplete(t *testing.T) {
+	tf := newTerraform(t)
+	tf.init(t, "examples/complete")
+	states := tf.test(t, "examples/complete", "-verbose")
+	if len(states) != 1 {
+		t.Fatalf("%d states", len(states))
+	}
+	text := fmt.Sprint(states[0].Outputs["configuration"].Value)
+	var members map[string]any
+	if err := yaml.Unmarshal([]byte(text), &members); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Parse("configuration", []byte(strings.ReplaceAll(text, "secretsmanager:poolferry/name-key", "env:NAME_KEY")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Source.ClientID == "" || c.Target.PoolID == "" {
+		t.Errorf("%+v", c)
+	}
+}
