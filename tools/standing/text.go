@@ -226,7 +226,7 @@ func (s Status) runsTable(b *strings.Builder) {
 func (l Look) WriteText(w io.Writer, now time.Time) error {
 	var b strings.Builder
 	if l.Running != nil {
-		fmt.Fprintf(&b, "reconciliation %s of run %s\n", l.Running.ID, l.Run)
+		fmt.Fprintf(&b, "run %s\n", l.Run)
 		l.Running.row(&b, now)
 	}
 	if l.Outcome != nil {

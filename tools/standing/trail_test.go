@@ -144,6 +144,18 @@ func TestHeldBy(t *testing.T) {
 	}
 }
 
+func FuzzHeldBy(f *testing.F) {
+	f.Add(`{"held":true,"holder":{"id":"x","since":"2026-12-12T11:57:00Z","until":"2026-12-12T12:12:00Z"}}`)
+	f.Add(`{"held":false}`)
+	f.Add(`[]`)
+	f.Fuzz(func(t *testing.T, output string) {
+		other, err := standing.HeldBy(output)
+		if err != nil && (other != nil || fault.KindOf(err) != fault.Invalid) || other != nil && !json.Valid([]byte(output)) {
+			t.Errorf("%q: %+v, %v", output, other, err)
+		}
+	})
+}
+
 func TestWatch(t *testing.T) {
 	throttled, denied, broken := fault.New(fault.Throttled, "slow down"), fault.New(fault.Denied, "no"), errors.New("no space")
 	going, complete := standing.Status{Run: "r"}, standing.Status{Run: "r", Complete: true}
