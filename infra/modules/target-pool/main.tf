@@ -138,8 +138,11 @@ resource "aws_cognito_user_pool" "this" {
 
   # A changed address is used once it is verified: else a typing error locks its
   # owner out.
-  user_attribute_update_settings {
-    attributes_require_verification_before_update = var.auto_verified_attributes
+  dynamic "user_attribute_update_settings" {
+    for_each = length(var.auto_verified_attributes) > 0 ? [1] : []
+    content {
+      attributes_require_verification_before_update = var.auto_verified_attributes
+    }
   }
 
   verification_message_template {

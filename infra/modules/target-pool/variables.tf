@@ -310,7 +310,7 @@ variable "other_triggers" {
 }
 
 variable "clients" {
-  description = "The apps that sign people in, by name. server_side adds the flow by which a server hands passwords on; read and write name attributes (null: all that may be)."
+  description = "The apps that sign people in, by name. generate_secret puts the secret into Terraform's state; server_side adds the flow by which a server hands passwords on; read and write name attributes (null: all that may be)."
   type = map(object({
     generate_secret       = optional(bool, false)
     server_side           = optional(bool, false)

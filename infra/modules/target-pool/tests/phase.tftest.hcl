@@ -94,7 +94,9 @@ run "every_setting" {
     email               = { source_arn = "arn:aws:ses:eu-west-1:444455556666:identity/example.com", from = "Example <hello@example.com>" }
     recovery            = ["verified_phone_number", "verified_email"]
     self_sign_up        = true
-    messages            = { email_subject = "Your code", email_text = "It is {####}.", sms_text = "{####}" }
+
+    auto_verified_attributes = []
+    messages                 = { email_subject = "Your code", email_text = "It is {####}.", sms_text = "{####}" }
     clients = {
       app = {
         write         = ["name"]
@@ -114,6 +116,10 @@ run "every_setting" {
   assert {
     condition     = one([for s in aws_cognito_user_pool.this.schema : s.string_attribute_constraints[0].max_length if s.name == "birthdate"]) == "10" && aws_cognito_user_pool.this.alias_attributes == toset(["email", "phone_number"])
     error_message = "An attribute is not as Cognito has it, so that every plan finds a difference."
+  }
+  assert {
+    condition     = length(aws_cognito_user_pool.this.user_attribute_update_settings) == 0
+    error_message = "Something is to be verified before it is changed, and nothing is ever verified."
   }
   assert {
     condition     = aws_cognito_user_pool.this.sms_configuration[0].external_id == "sms" && aws_cognito_user_pool.this.email_configuration[0].email_sending_account == "DEVELOPER"
