@@ -139,7 +139,8 @@ func uuid(random *rand.Rand) string {
 	var id [16]byte
 	binary.BigEndian.PutUint64(id[:8], random.Uint64())
 	binary.BigEndian.PutUint64(id[8:], random.Uint64())
-	return fmt.Sprintf("%x-%x-4%x-8%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])[:36]
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
 
 // settlers is a target pool to which some of the citizens have moved: it is

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"poolferry/internal/document"
 	"poolferry/internal/fault"
 	"poolferry/internal/reconcile/names"
 	"poolferry/internal/reconcile/shuffle"
@@ -162,12 +163,14 @@ func (r *Reconciliation) load(ctx context.Context, c *comparison, basis Basis, p
 		c.known = append(c.known, identity)
 	}
 	slices.Sort(c.known)
-	if m.Names > 0 {
-		data, err := r.o.Store.ReadStored(ctx, m.Contested)
+	if at := plan.Contested; at.Names > 0 {
+		data, err := r.ranges(read)(ctx, m.Contested.Key, at.Offset, at.Length)
 		if err != nil {
 			return err
 		}
-		read.add(len(data))
+		if document.DigestOf(data) != at.SHA256 {
+			return fault.New(fault.Invalid, "contested names %s: those at %d are not what was written: torn, changed or replaced", m.Contested.Key, at.Offset)
+		}
 		if c.contested, err = names.DecodeContested(data); err != nil {
 			return fmt.Errorf("%s: %w", m.Contested.Key, err)
 		}

@@ -231,12 +231,22 @@ func (r *Reconciliation) match(ctx context.Context, basis Basis, sides sides) (M
 			m.Staged += o.ref.Count
 		}
 	}
-	contested, err := r.contested(ctx, objects, m, &read)
+	contested, err := r.contested(ctx, objects, &m, &read)
 	if err != nil {
 		return m, err
 	}
-	data := contested.Encode()
-	m.Names, m.Written = contested.Len(), int64(len(data))
+	var data []byte
+	ranges := make([]Contested, basis.Buckets)
+	for bucket, hashes := range contested {
+		if len(hashes) == 0 {
+			continue
+		}
+		set := names.NewContested(hashes)
+		text := set.Encode()
+		ranges[bucket] = Contested{Names: set.Len(), Offset: int64(len(data)), Length: int64(len(text)), SHA256: document.DigestOf(text)}
+		data, contested[bucket] = append(data, text...), nil
+	}
+	m.Written = int64(len(data))
 	if m.Contested, err = r.o.Store.WriteContested(ctx, basis.ID, data); err != nil {
 		return m, err
 	}
@@ -250,7 +260,9 @@ func (r *Reconciliation) match(ctx context.Context, basis Basis, sides sides) (M
 	group.SetLimit(fetches)
 	for bucket := range basis.Buckets {
 		group.Go(func() (err error) {
-			m.Plans[bucket], err = r.o.Store.WriteBucketPlan(inner, planOf(basis, bucket, objects, previous))
+			plan := planOf(basis, bucket, objects, previous)
+			plan.Contested = ranges[bucket]
+			m.Plans[bucket], err = r.o.Store.WriteBucketPlan(inner, plan)
 			return err
 		})
 	}
@@ -381,26 +393,43 @@ func (r *Reconciliation) unpack(ctx context.Context, o object, first, last int, 
 }
 
 // contested reads the names of all objects, a few name buckets at a time, and
-// returns those that belong to more than one identity.
-func (r *Reconciliation) contested(ctx context.Context, objects []object, m Matched, read *traffic) (names.Contested, error) {
-	var hashes []uint64
+// returns those that belong to more than one identity: the hashes, by bucket of
+// the identities.
+func (r *Reconciliation) contested(ctx context.Context, objects []object, m *Matched, read *traffic) ([][]uint64, error) {
+	buckets := make([][]uint64, m.Buckets)
 	end := m.Buckets + m.NameBuckets
 	for first := m.Buckets; first < end; {
 		last, _ := group(objects, first, end, nameBytes)
-		found, err := r.contest(ctx, objects, first, last, read)
+		records, err := r.records(ctx, objects, first, last, read)
 		if err != nil {
-			return names.Contested{}, err
+			return nil, err
 		}
-		hashes = append(hashes, found...)
+		for i, of := range records {
+			slices.SortFunc(of, func(a, b names.Record) int {
+				return cmp.Or(cmp.Compare(a.Hash(), b.Hash()), bytes.Compare(a[6:], b[6:]))
+			})
+			contested := names.Contest(of)
+			m.Names += len(contested)
+			at := 0
+			for _, hash := range contested {
+				for ; of[at].Hash() != hash; at++ { // both are sorted
+				}
+				for ; at < len(of) && of[at].Hash() == hash; at++ {
+					bucket := shuffle.BucketOfRecord(of[at], m.Buckets)
+					buckets[bucket] = append(buckets[bucket], hash)
+				}
+			}
+			records[i] = nil
+		}
 		first = last
 	}
-	return names.NewContested(hashes), nil
+	return buckets, nil
 }
 
-// contest returns the contested hashes of some consecutive name buckets, which
-// are segments first to last, the last not included.
-func (r *Reconciliation) contest(ctx context.Context, objects []object, first, last int, read *traffic) ([]uint64, error) {
-	records := make([][]names.Record, last-first) // by name bucket
+// records returns the names of some consecutive name buckets, which are segments
+// first to last, the last not included: by name bucket, not sorted.
+func (r *Reconciliation) records(ctx context.Context, objects []object, first, last int, read *traffic) ([][]names.Record, error) {
+	records := make([][]names.Record, last-first)
 	for i := range records {
 		n := 0
 		for _, o := range objects {
@@ -422,18 +451,7 @@ func (r *Reconciliation) contest(ctx context.Context, objects []object, first, l
 			})
 		})
 	}
-	if err := fetch.Wait(); err != nil {
-		return nil, err
-	}
-	var hashes []uint64
-	for i, of := range records {
-		slices.SortFunc(of, func(a, b names.Record) int {
-			return cmp.Or(cmp.Compare(a.Hash(), b.Hash()), bytes.Compare(a[6:], b[6:]))
-		})
-		hashes = append(hashes, names.Contest(of)...)
-		records[i] = nil
-	}
-	return hashes, nil
+	return records, fetch.Wait()
 }
 
 // previous returns the rows of the last whole reconciliation about those who were

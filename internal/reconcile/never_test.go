@@ -258,12 +258,15 @@ func TestPartialCounts(t *testing.T) {
 // TestClaimsMissing: who was deferred and not decided about is not forgotten.
 func TestClaimsMissing(t *testing.T) {
 	for name, c := range map[string]struct {
-		do  func(p *place)
-		why string
+		step string
+		do   func(p *place)
+		why  string
 	}{
-		"a bucket is missing": {func(p *place) { p.drop("second/buckets/00001.json") }, reconcile.PartialUndecided},
-		"claims are damaged":  {func(p *place) { p.damage("second/claims/", 8) }, reconcile.PartialFailed},
-		"claims are missing":  {func(p *place) { p.drop("second/claims/") }, reconcile.PartialFailed},
+		"a bucket is missing":       {"close", func(p *place) { p.drop("second/buckets/00001.json") }, reconcile.PartialUndecided},
+		"claims are damaged":        {"close", func(p *place) { p.damage("second/claims/", 8) }, reconcile.PartialFailed},
+		"claims are missing":        {"close", func(p *place) { p.drop("second/claims/") }, reconcile.PartialFailed},
+		"the contested are damaged": {"compare", func(p *place) { p.damage("second/contested.bin", 12) }, reconcile.PartialBuckets},
+		"the contested are missing": {"compare", func(p *place) { p.drop("second/contested.bin") }, reconcile.PartialBuckets},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -281,8 +284,10 @@ func TestClaimsMissing(t *testing.T) {
 				}
 				p.seed(2)
 				e := p.execution("second")
+				done := false
 				e.before = func(step, _ string) {
-					if step == "close" {
+					if step == c.step && !done {
+						done = true
 						c.do(p)
 					}
 				}

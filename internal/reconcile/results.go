@@ -30,8 +30,6 @@ type ResultStore interface {
 
 	// ReadRange returns so many bytes of an object, from an offset on.
 	ReadRange(ctx context.Context, key string, offset, length int64) ([]byte, error)
-	// ReadStored returns an object of which the digest is known.
-	ReadStored(ctx context.Context, ref Stored) ([]byte, error)
 
 	WriteContested(ctx context.Context, id string, data []byte) (Stored, error)
 	WriteBucketPlan(ctx context.Context, p BucketPlan) (document.Digest, error)
@@ -121,9 +119,20 @@ type BucketPlan struct {
 	Skipped []Piece     `json:"skipped"`
 	Staged  []Piece     `json:"staged"`
 	Arrived []Piece     `json:"arrived"`
+	// Contested is where the contested names of the bucket's users are.
+	Contested Contested `json:"contested"`
 	// Previous are rows of the last whole reconciliation in which users of this
 	// bucket may be, among others.
 	Previous []RowsRef `json:"previous"`
+}
+
+// Contested is a range of the object that has all contested names, by bucket, and
+// proves its bytes. Where there are none it is empty.
+type Contested struct {
+	Names  int             `json:"names"`
+	Offset int64           `json:"offset"`
+	Length int64           `json:"length"`
+	SHA256 document.Digest `json:"sha256,omitempty"`
 }
 
 // Matched is the final word of Match.
@@ -285,7 +294,17 @@ func (p BucketPlan) check() error {
 			}
 		}
 	}
-	return errors.Join(checkID(p.ID), checkBucket(p.Bucket, p.Buckets), checkRows(p.Previous))
+	return errors.Join(checkID(p.ID), checkBucket(p.Bucket, p.Buckets), p.Contested.check(), checkRows(p.Previous))
+}
+
+func (c Contested) check() error {
+	switch {
+	case c == Contested{}:
+		return nil
+	case c.Names < 1 || c.Offset < 0 || c.Length < 1:
+		return errors.New("contested: an impossible count or size")
+	}
+	return c.SHA256.Check("sha256")
 }
 
 func (m Matched) check() error {

@@ -48,7 +48,7 @@ func results() map[string]result {
 		}, reads(reconcile.DecodeIndexed)},
 		"bucket-plan": {reconcile.BucketPlan{
 			Run: runID, ID: "r2", Bucket: 1, Buckets: 2, Skipped: pieces("gen-2/index-2/x.seg"), Staged: pieces("gen-4/index-2/x.seg"),
-			Arrived: pieces("reconcile/r2/target/all/1/x.seg"), Previous: rows("reconcile/r1/pending/00001-ab.jsonl.gz", reconcile.FormatJSONL),
+			Arrived: pieces("reconcile/r2/target/all/1/x.seg"), Contested: reconcile.Contested{Names: 1, Offset: 3, Length: 14, SHA256: sum}, Previous: rows("reconcile/r1/pending/00001-ab.jsonl.gz", reconcile.FormatJSONL),
 		}, reads(reconcile.DecodeBucketPlan)},
 		"match": {reconcile.Matched{
 			Run: runID, ID: "r2", Buckets: 2, NameBuckets: 1, Contested: reconcile.Stored{Key: "reconcile/r2/contested.bin", Bytes: 14, SHA256: sum}, Names: 1,

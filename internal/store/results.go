@@ -23,22 +23,6 @@ func (r *Run) ReadRange(ctx context.Context, key string, offset, length int64) (
 	return r.bucket.GetRange(ctx, r.prefix+key, offset, length)
 }
 
-// ReadStored returns an object of which the digest is known. One that is missing
-// is an error of kind fault.Invalid, as one that is another is.
-func (r *Run) ReadStored(ctx context.Context, ref reconcile.Stored) ([]byte, error) {
-	data, _, err := r.get(ctx, ref.Key)
-	if fault.KindOf(err) == fault.NotFound {
-		return nil, fault.New(fault.Invalid, "%s%s is missing: %w", r.prefix, ref.Key, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(data)) != ref.Bytes || document.DigestOf(data) != ref.SHA256 {
-		return nil, fault.New(fault.Invalid, "%s%s is not what was written: torn, changed or replaced", r.prefix, ref.Key)
-	}
-	return data, nil
-}
-
 // WriteIndexSegments stores what an item of a generation has in its buckets, and
 // returns the reference with the key. It counts once an index refers to it.
 func (r *Run) WriteIndexSegments(ctx context.Context, generation, buckets int, item string, object []byte, ref shuffle.Ref) (shuffle.Ref, error) {
@@ -154,9 +138,20 @@ func (r *Run) WriteRows(ctx context.Context, id string, rows reconcile.Rows, buc
 	return ref, err
 }
 
-// ReadRows reads rows as they are stored, checked against their digest.
+// ReadRows reads rows as they are stored. Those that are missing are an error of
+// kind fault.Invalid, as those that are not what was written.
 func (r *Run) ReadRows(ctx context.Context, ref reconcile.RowsRef) ([]byte, error) {
-	return r.ReadStored(ctx, ref.Stored)
+	data, _, err := r.get(ctx, ref.Key)
+	if fault.KindOf(err) == fault.NotFound {
+		return nil, fault.New(fault.Invalid, "%s%s is missing: %w", r.prefix, ref.Key, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) != ref.Bytes || document.DigestOf(data) != ref.SHA256 {
+		return nil, fault.New(fault.Invalid, "%s%s is not what was written: torn, changed or replaced", r.prefix, ref.Key)
+	}
+	return data, nil
 }
 
 // WriteCompared writes the final word of Compare on a bucket.

@@ -163,7 +163,7 @@ func RecordOf(n Name, identity string) (r Record) {
 	binary.BigEndian.PutUint64(buf[:], n.Hash())
 	copy(r[:6], buf[2:])
 	sum := sha256.Sum256([]byte(identity))
-	copy(r[6:], sum[8:12]) // not the bytes that buckets are made of
+	copy(r[6:], sum[4:8]) // their low bits are those that buckets are made of: see shuffle.BucketOf
 	return r
 }
 

@@ -34,15 +34,19 @@ type line struct {
 // NewBucket returns a side without users.
 func NewBucket(side Side) *Bucket { return &Bucket{side: side} }
 
-// Add adds the content of a segment of an object, which is kept. Of several
+// Add adds the content of a segment of an object. Of several
 // lines about one user that which is added last counts. The error, of kind
 // fault.Invalid, names the key.
 func (b *Bucket) Add(key string, s Segment, content []byte) error {
 	foreign := func(why string) error {
 		return fault.New(fault.Invalid, "segment of %s at %d %s: foreign", key, s.Offset, why)
 	}
-	if len(content) > MaxContent {
-		return foreign("is too long")
+	if s.Lines == 0 && len(content) == 0 {
+		return nil
+	}
+	content, err := lines(content, s.Lines)
+	if err != nil {
+		return foreign(err.Error())
 	}
 	number := int32(len(b.contents)) //nolint:gosec // a segment for each object
 	unlinked, at := 0, 0

@@ -1,12 +1,16 @@
 package shuffle_test
 
 import (
+	"cmp"
 	"encoding/binary"
+	"slices"
 	"testing"
+	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"poolferry/internal/fault"
+	"poolferry/internal/reconcile/names"
 	"poolferry/internal/reconcile/shuffle"
 	"poolferry/internal/userpool"
 )
@@ -46,14 +50,17 @@ func FuzzFooter(f *testing.F) {
 func FuzzBucket(f *testing.F) {
 	for _, side := range []shuffle.Side{shuffle.Staged, shuffle.Arrived} {
 		l := shuffle.Layout{Buckets: 1, NameBuckets: 1, Side: side}
-		o := objects{"k": write(f, l, awkward(people(3))...)}
+		users := people(3)
+		users[1].Groups, users[2].MFA, users[2].Modified = []string{"a", "b"}, []string{}, time.Unix(-1, 5).UTC()
+		delete(users[2].Attributes, userpool.AttrLegacySub)
+		o := objects{"k": write(f, l, users...)}
 		s := footer(f, o, "k", l).Bucket(0)
 		f.Add(segment(f, o, "k", s), s.Lines, 0, side == shuffle.Arrived)
 	}
 	f.Add([]byte{2 << 1, 'x', 'y'}, 1, 0, false)
 	f.Add(binary.AppendUvarint(nil, 1<<62), 1, 1, true)
 	f.Fuzz(func(t *testing.T, content []byte, lines, unlinked int, arrived bool) {
-		if lines < 0 || lines > 1000 {
+		if lines < 0 || lines > 100 {
 			return
 		}
 		side := shuffle.Staged
@@ -106,9 +113,30 @@ func FuzzBucket(f *testing.F) {
 			}
 		}
 		for _, u := range users {
-			if diff := cmp.Diff(u, got[u.Sub]); diff != "" {
+			if diff := gocmp.Diff(u, got[u.Sub]); diff != "" {
 				t.Fatalf("user %q: %s", u.Sub, diff)
 			}
+		}
+	})
+}
+
+// FuzzNames: whatever is taken for names is sorted.
+func FuzzNames(f *testing.F) {
+	l := shuffle.Layout{Buckets: 1, NameBuckets: 1, Side: shuffle.Staged}
+	o := objects{"k": write(f, l, people(5)...)}
+	s := footer(f, o, "k", l).NameBucket(0)
+	f.Add(segment(f, o, "k", s), s.Lines)
+	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0, 0}, 1)
+	f.Fuzz(func(t *testing.T, content []byte, lines int) {
+		records, err := shuffle.Names("k", shuffle.Segment{Lines: lines}, content)
+		if err != nil {
+			if fault.KindOf(err) != fault.Invalid {
+				t.Fatal(err)
+			}
+			return
+		}
+		if len(records) != lines || !slices.IsSortedFunc(records, func(a, b names.Record) int { return cmp.Compare(a.Hash(), b.Hash()) }) {
+			t.Fatalf("%d records of %d lines, not sorted", len(records), lines)
 		}
 	})
 }

@@ -103,19 +103,21 @@ type packer struct {
 	out    []byte
 }
 
-// add appends a segment.
-func (p *packer) add(content []byte, lines, unlinked int) error {
+// add appends a segment, each of its contents compressed on its own.
+func (p *packer) add(lines, unlinked int, contents ...[]byte) error {
 	if lines == 0 {
 		p.footer.Segments = append(p.footer.Segments, Segment{Offset: int64(len(p.out))})
 		return nil
 	}
-	if len(content) > MaxContent {
-		return fault.New(fault.Invalid, "write segment: %d bytes of users, at most %d: use more buckets", len(content), MaxContent)
+	start, size := len(p.out), 0
+	for _, content := range contents {
+		if size += len(content); size > MaxContent {
+			return fault.New(fault.Invalid, "write segment: %d bytes and more, at most %d: use more buckets", size, MaxContent)
+		}
+		p.out = encoder().EncodeAll(content, p.out)
 	}
-	start := len(p.out)
-	p.out = encoder().EncodeAll(content, p.out)
 	p.footer.Segments = append(p.footer.Segments, Segment{
-		Offset: int64(start), Length: int64(len(p.out) - start), Content: int64(len(content)),
+		Offset: int64(start), Length: int64(len(p.out) - start), Content: int64(size),
 		Lines: lines, Unlinked: unlinked, SHA256: document.DigestOf(p.out[start:]),
 	})
 	return nil
@@ -136,7 +138,7 @@ func (p *packer) close() ([]byte, error) {
 func PackNames(contents [][]byte, lines []int) ([]byte, error) {
 	p := packer{footer: Footer{Side: Claimed, NameBuckets: len(contents)}}
 	for i, content := range contents {
-		if err := p.add(content, lines[i], 0); err != nil {
+		if err := p.add(lines[i], 0, content); err != nil {
 			return nil, err
 		}
 	}
@@ -235,7 +237,8 @@ func Unpack(key string, s Segment, stored []byte) ([]byte, error) {
 // share. SHA-256 makes their own check sums superfluous.
 var (
 	encoder = sync.OnceValue(func() *zstd.Encoder {
-		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(2), zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(2), zstd.WithEncoderCRC(false),
+			zstd.WithAllLitEntropyCompression(true), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
 		if err != nil {
 			panic(err) // the options are constants
 		}

@@ -181,10 +181,7 @@ func (r *reader) count(bytes int) int {
 }
 
 func (r *reader) text() string {
-	n := r.count(1)
-	s := r.left[:n]
-	r.left = r.left[n:]
-	return s
+	return r.take(r.count(1))
 }
 
 func (r *reader) texts() []string {
@@ -204,15 +201,9 @@ func (r *reader) texts() []string {
 }
 
 func (r *reader) time() time.Time {
-	zigzag := r.uvarint()
-	seconds := int64(zigzag >> 1) //nolint:gosec // as binary.Varint does
-	if zigzag&1 != 0 {
-		seconds = ^seconds
-	}
-	nanos := r.uvarint()
-	if nanos >= uint64(time.Second) {
-		r.fail()
+	s := r.stamp()
+	if r.bad {
 		return time.Time{}
 	}
-	return time.Unix(seconds, int64(nanos)).UTC() //nolint:gosec // below a second
+	return time.Unix(s.seconds, s.nanos).UTC()
 }

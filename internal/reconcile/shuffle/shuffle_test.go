@@ -268,7 +268,11 @@ func TestNames(t *testing.T) {
 		var want []names.Record
 		for _, u := range users {
 			for _, n := range names.Of(u, target) {
-				want = append(want, names.RecordOf(n, string(u.Sub)))
+				r := names.RecordOf(n, string(u.Sub))
+				want = append(want, r)
+				if got, want := shuffle.BucketOfRecord(r, shuffle.MaxBuckets), shuffle.BucketOf(string(u.Sub), shuffle.MaxBuckets); got != want {
+					t.Fatalf("a record of bucket %d, an identity of bucket %d", got, want)
+				}
 			}
 		}
 		slices.SortFunc(want, func(a, b names.Record) int { return bytes.Compare(a[:], b[:]) })

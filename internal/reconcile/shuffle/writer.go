@@ -134,19 +134,20 @@ func (w *Writer) packUsers(p *packer) error {
 		}
 		return cmp.Compare(a.order, b.order)
 	})
-	var content []byte
 	next := 0
 	for bucket := range w.layout.Buckets {
-		content = content[:0]
 		first, unlinked := next, 0
+		columns := newTable()
 		for ; next < len(w.users) && int(w.users[next].bucket) == bucket; next++ {
 			u := w.users[next]
-			content = append(content, w.chunks[u.chunk][u.from:u.to]...)
+			if err := columns.add(w.chunks[u.chunk][u.from:u.to]); err != nil {
+				return fault.New(fault.Internal, "write segments: %w", err)
+			}
 			if u.unlinked {
 				unlinked++
 			}
 		}
-		if err := p.add(content, next-first, unlinked); err != nil {
+		if err := p.add(next-first, unlinked, columns.contents()...); err != nil {
 			return err
 		}
 	}
@@ -161,30 +162,15 @@ func (w *Writer) identity(p placed) []byte {
 func (w *Writer) packNames(p *packer) error {
 	slices.SortFunc(w.names, func(a, b names.Record) int { return bytes.Compare(a[:], b[:]) })
 	w.names = slices.Compact(w.names)
-	var content []byte
 	next := 0
 	for bucket := range w.layout.NameBuckets {
-		content = content[:0]
 		first := next
-		for ; next < len(w.names) && NameBucketOf(w.names[next].Hash(), w.layout.NameBuckets) == bucket; next++ {
-			content = append(content, w.names[next][:]...)
+		for next < len(w.names) && NameBucketOf(w.names[next].Hash(), w.layout.NameBuckets) == bucket {
+			next++
 		}
-		if err := p.add(content, next-first, 0); err != nil {
+		if err := p.add(next-first, 0, namesContents(w.names[first:next])...); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// Names returns the records of a name bucket's content.
-func Names(key string, s Segment, content []byte) ([]names.Record, error) {
-	const size = len(names.Record{})
-	if len(content) != s.Lines*size {
-		return nil, fault.New(fault.Invalid, "segment of %s at %d has %d bytes for %d names: foreign", key, s.Offset, len(content), s.Lines)
-	}
-	records := make([]names.Record, s.Lines)
-	for i := range records {
-		records[i] = names.Record(content[i*size:])
-	}
-	return records, nil
 }
