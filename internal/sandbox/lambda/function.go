@@ -85,6 +85,9 @@ type Function struct {
 	// Permissions are the statements of its resource policy: which services may
 	// invoke it on behalf of which resource.
 	Permissions []Permission
+	// Environment are the variables that GetFunctionConfiguration shows. A Runner
+	// brings its own.
+	Environment map[string]string
 }
 
 // Permission lets a service invoke a function.

@@ -25,7 +25,7 @@ func (*Service) Name() string { return "lambda" }
 func (*Service) Protocol() wire.Protocol { return wire.RESTJSON }
 
 // Operations are the operations of the API that are served.
-func (*Service) Operations() []string { return []string{opInvoke} }
+func (*Service) Operations() []string { return []string{opGetConfiguration, opGetPolicy, opInvoke} }
 
 // FaultTargets are the functions, each with the faults that an invocation can
 // meet; the empty name stands for all of them.
@@ -40,8 +40,11 @@ func (s *Service) FaultTargets() map[string][]knobs.Kind {
 	return targets
 }
 
-// Operation knows Invoke.
+// Operation knows Invoke and what tells of a function.
 func (*Service) Operation(r *http.Request, _ []byte) (string, error) {
+	if _, operation, ok := describedName(r.URL.EscapedPath()); ok && r.Method == http.MethodGet {
+		return operation, nil
+	}
 	if _, ok := invokedName(r.URL.EscapedPath()); ok && r.Method == http.MethodPost {
 		return opInvoke, nil
 	}
@@ -68,23 +71,24 @@ func (*Service) Home(string, []byte) (account, region string, ok bool) { return 
 // leaves to the machine.
 func (*Service) Quota(string) (category string, perSecond float64) { return "", 0 }
 
-// Serve answers Invoke of kinds RequestResponse and DryRun. A function that
-// fails answers 200 with the header X-Amz-Function-Error, as on AWS.
+// Serve answers a call.
 func (s *Service) Serve(ctx context.Context, call *wire.Call) (*wire.Reply, error) {
+	if call.Operation != opInvoke {
+		return s.describe(call)
+	}
+	return s.serveInvoke(ctx, call)
+}
+
+// serveInvoke answers Invoke of kinds RequestResponse and DryRun. A function that
+// fails answers 200 with the header X-Amz-Function-Error, as on AWS.
+func (s *Service) serveInvoke(ctx context.Context, call *wire.Call) (*wire.Reply, error) {
 	name, ok := invokedName(call.Path)
 	if !ok {
 		return nil, wire.Unsupported("Lambda path", call.Path)
 	}
-	qualifier, err := invokeQualifier(call.Query)
+	ref, err := qualified(name, call)
 	if err != nil {
 		return nil, err
-	}
-	ref, ok := parseReference(name, call.Account, call.Region)
-	if !ok || ref.qualifier != "" && qualifier != "" && ref.qualifier != qualifier {
-		return nil, wire.Errorf(http.StatusBadRequest, "ValidationException", "1 validation error detected: Value at 'functionName' failed to satisfy constraint: want a function name, partial ARN or ARN")
-	}
-	if qualifier != "" {
-		ref.qualifier = qualifier
 	}
 	if log := call.Header.Get("X-Amz-Log-Type"); log != "" && log != "None" {
 		return nil, wire.Unsupported("parameter LogType", log)

@@ -23,6 +23,11 @@ const (
 	opHeadObject    = "HeadObject"
 	opPutObject     = "PutObject"
 	opDeleteObject  = "DeleteObject"
+	opGetPolicy     = "GetBucketPolicy"
+	opGetPublic     = "GetPublicAccessBlock"
+	opGetEncryption = "GetBucketEncryption"
+	opGetVersioning = "GetBucketVersioning"
+	opGetLifecycle  = "GetBucketLifecycleConfiguration"
 )
 
 // shape is what a request of an operation looks like.
@@ -44,6 +49,12 @@ var shapes = map[string]shape{
 	opPutObject: {method: http.MethodPut, object: true,
 		header: []string{"If-Match", "If-None-Match", checksumCRC32, sdkAlgorithm, "Content-Md5", "Content-Disposition"}},
 	opDeleteObject: {method: http.MethodDelete, object: true},
+
+	opGetPolicy:     {method: http.MethodGet, marker: "policy"},
+	opGetPublic:     {method: http.MethodGet, marker: "publicAccessBlock"},
+	opGetEncryption: {method: http.MethodGet, marker: "encryption"},
+	opGetVersioning: {method: http.MethodGet, marker: "versioning"},
+	opGetLifecycle:  {method: http.MethodGet, marker: "lifecycle"},
 }
 
 const (

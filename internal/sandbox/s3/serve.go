@@ -32,6 +32,9 @@ func (s *Service) Serve(ctx context.Context, call *wire.Call) (*wire.Reply, erro
 	if err := s.reach(call, r.bucket); err != nil {
 		return nil, err
 	}
+	if _, ok := configurations[r.operation]; ok {
+		return s.configuration(call, r)
+	}
 	if err := authorize(call, r); err != nil {
 		return nil, err
 	}

@@ -25,8 +25,11 @@ type Service struct {
 	buckets map[string]owner
 }
 
-// owner says whose a bucket is.
-type owner struct{ account, region string }
+// owner says whose a bucket is, and how it is set.
+type owner struct {
+	account, region string
+	configuration   Configuration
+}
 
 var _ wire.Service = (*Service)(nil)
 
@@ -59,7 +62,7 @@ func (s *Service) CreateBucket(account, region, name string) error {
 	if err := s.objects.CreateBucket(name); err != nil {
 		return fmt.Errorf("create bucket %s: %w", name, err)
 	}
-	s.buckets[name] = owner{account, region}
+	s.buckets[name] = owner{account: account, region: region}
 	return nil
 }
 
