@@ -258,7 +258,8 @@ func (c *comparison) walk(ctx context.Context) error {
 		}
 		c.result.Arrived += len(users)
 		for _, u := range users {
-			if c.claim(names.ArrivedClaims(u, c.rules.Pool, c.contested)) {
+			if c.touched(u) {
+				c.claim(names.ArrivedClaims(u, c.rules.Pool, c.contested))
 				c.result.Deferred++
 				continue
 			}
@@ -287,11 +288,16 @@ func (c *comparison) decide(ctx context.Context, identity userpool.Sub, who verd
 	}
 	d := c.rules.Decide(who)
 	for _, u := range who.Arrived {
-		c.claim(names.ArrivedClaims(u, c.rules.Pool, c.contested))
+		if c.touched(u) {
+			c.claim(names.ArrivedClaims(u, c.rules.Pool, c.contested))
+		}
 	}
-	if who.Staged != nil && c.claim(names.StagedClaims(*who.Staged, c.rules.Pool, c.contested, d)) && d.Partner == nil {
-		c.result.Deferred++
-		return c.find(ctx, d.Findings)
+	if who.Staged != nil && c.touched(*who.Staged) {
+		c.claim(names.StagedClaims(*who.Staged, c.rules.Pool, c.contested, d))
+		if d.Partner == nil {
+			c.result.Deferred++
+			return c.find(ctx, d.Findings)
+		}
 	}
 	if err := c.count(ctx, d); err != nil {
 		return err
@@ -306,14 +312,18 @@ func (c *comparison) decide(ctx context.Context, identity userpool.Sub, who verd
 	return c.out.id(ctx, row)
 }
 
-// claim keeps what a user claims and reports whether that is anything.
-func (c *comparison) claim(claims []names.Claim) bool {
+// touched reports whether a name of the user is contested. Few are.
+func (c *comparison) touched(u userpool.User) bool {
+	return c.contested.Len() > 0 && slices.ContainsFunc(names.Of(u, c.rules.Pool), func(n names.Name) bool { return c.contested.Has(n.Hash()) })
+}
+
+// claim keeps what a user claims.
+func (c *comparison) claim(claims []names.Claim) {
 	for _, claim := range claims {
 		n := shuffle.NameBucketOf(claim.Name.Hash(), len(c.claims))
 		c.claims[n] = claim.Append(c.claims[n])
 		c.claimed[n]++
 	}
-	return len(claims) > 0
 }
 
 func (c *comparison) count(ctx context.Context, d verdict.Decision) error {

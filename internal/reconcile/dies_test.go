@@ -394,7 +394,10 @@ func TestReads(t *testing.T) {
 				t.Errorf("%q has no id map", id)
 			}
 		}
-		for range r.IDMap(t.Context(), "") {
+		for _, err := range r.IDMap(t.Context(), "") {
+			if err != nil {
+				t.Error(err)
+			}
 			break // a reader may leave
 		}
 		for _, id := range []string{"nobody", "../etc"} {

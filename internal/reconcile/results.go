@@ -190,7 +190,7 @@ type Compared struct {
 // Of returns an error of kind fault.Invalid unless i is about an item of a
 // generation.
 func (i Indexed) Of(of manifest.Origin, buckets int, item IndexItem) error {
-	if err := i.Origin.Same(of); err != nil {
+	if err := i.Same(of); err != nil {
 		return fault.New(fault.Invalid, "index of item %s %w", item.ID, err)
 	}
 	if i.Item != item || i.Buckets != buckets {
