@@ -326,7 +326,7 @@ func TestMatchSaysWhy(t *testing.T) {
 			}
 			return out
 		}
-		if out := match(); out.Ready || out.Why != "not_indexed: item "+basis.Items[0].ID+", target_unread: shard all" {
+		if out := match(); out.Ready || out.GivenUp || out.Why != "not_indexed: item "+basis.Items[0].ID+", target_unread: shard all" {
 			t.Errorf("%+v", out)
 		}
 		if _, err := r.Index(t.Context(), reconcile.IndexInput{Run: runID, ID: "r1", Item: basis.Items[0].ID}); err != nil {
@@ -336,7 +336,7 @@ func TestMatchSaysWhy(t *testing.T) {
 		if _, err := p.scanAll(t.Context(), r, "r1", []manifest.Shard{{ID: "all"}}); err != nil {
 			t.Fatal(err)
 		}
-		if out := match(); out.Ready || !strings.HasPrefix(out.Why, "target_failed: shard all: ") {
+		if out := match(); out.Ready || !out.GivenUp || !strings.HasPrefix(out.Why, "target_failed: shard all: ") {
 			t.Errorf("%+v", out)
 		}
 		if _, err := r.Compare(t.Context(), reconcile.CompareInput{Run: runID, ID: "r1"}); fault.KindOf(err) != fault.Conflict {
