@@ -30,9 +30,6 @@ type MatchOutput struct {
 	Run   string `json:"run"`
 	ID    string `json:"id"`
 	Ready bool   `json:"ready"`
-	// GivenUp says that a shard of the target pool was given up: what is missing
-	// stays missing in this reconciliation.
-	GivenUp bool `json:"given_up"`
 	// Why says what is missing: code words with an item or a shard each, the first
 	// of them. Empty where it is ready.
 	Why string `json:"why"`
