@@ -16,7 +16,6 @@ import (
 	"poolferry/internal/seeding"
 	"poolferry/internal/store"
 	"poolferry/internal/store/memory"
-	"poolferry/internal/userpool"
 	"poolferry/statemachines"
 	"poolferry/tools/rehearsal"
 )
@@ -113,47 +112,6 @@ func latencyBound(ctx context.Context) ([]Row, error) {
 	return rows, nil
 }
 
-// endless is a directory of n users that are made up as they are listed.
-type endless struct{ n int }
-
-func (e endless) Describe(context.Context) (seeding.Description, error) {
-	return seeding.Description{Users: e.n}, nil
-}
-
-func (e endless) ListUsers(_ context.Context, _ string, cursor manifest.Cursor) (seeding.Page[userpool.User], error) {
-	var at int
-	if cursor != "" {
-		if _, err := fmt.Sscanf(string(cursor), "%d", &at); err != nil {
-			return seeding.Page[userpool.User]{}, seeding.ErrCursor
-		}
-	}
-	var page seeding.Page[userpool.User]
-	for ; at < e.n && len(page.Items) < pageSize; at++ {
-		mail := fmt.Sprintf("person.number.%d@example.com", at)
-		page.Items = append(page.Items, userpool.User{
-			Sub:      userpool.Sub(fmt.Sprintf("%08x-%04x-4000-8000-%012x", uint32(at)*2654435761, at&0xffff, at)),
-			Username: fmt.Sprintf("person%d", at), Enabled: true, Status: userpool.StatusConfirmed,
-			Attributes: userpool.Attributes{
-				"email": mail, "email_verified": "true", "name": fmt.Sprintf("Person Number %d", at), "phone_number": fmt.Sprintf("+1555%07d", at),
-				"phone_number_verified": "false", "locale": "en-GB", "custom:plan": "free",
-			},
-			Created: time.Unix(1_700_000_000+int64(at), 0).UTC(), Modified: time.Unix(1_700_000_000+int64(at), 0).UTC(),
-		})
-	}
-	if at < e.n {
-		page.Next = manifest.Cursor(fmt.Sprint(at))
-	}
-	return page, nil
-}
-
-func (endless) ListGroups(context.Context, manifest.Cursor) (seeding.Page[manifest.Group], error) {
-	return seeding.Page[manifest.Group]{}, nil
-}
-
-func (endless) ListUsersInGroup(context.Context, string, manifest.Cursor) (seeding.Page[userpool.Sub], error) {
-	return seeding.Page[userpool.Sub]{}, nil
-}
-
 // million seeds a million users batch by batch, without a network, and looks how
 // much memory there is in use beside the bucket.
 func million(ctx context.Context) ([]Row, error) {
@@ -161,7 +119,7 @@ func million(ctx context.Context) ([]Row, error) {
 	bucket := memory.New()
 	s := seeding.New(seeding.Options{
 		Run: "bench", Source: manifest.Pool{Region: "eu-west-1", ID: "eu-west-1_Bench"}, Target: manifest.Pool{Region: "eu-central-1", ID: "eu-central-1_Bench"},
-		PerSecond: 1e9, Shards: seeding.ShardsSerial, Directory: endless{users}, Store: store.NewRun(bucket, "bench"), Now: time.Now,
+		PerSecond: 1e9, Shards: seeding.ShardsSerial, Directory: town{users, 10, false}, Store: store.NewRun(bucket, "bench"), Now: time.Now,
 	})
 	plan, err := s.Plan(ctx, seeding.PlanInput{Run: "bench"})
 	if err != nil {
