@@ -92,12 +92,12 @@ type respondInput struct {
 	ChallengeName      string
 	ChallengeResponses map[string]userpool.Secret
 	Session            userpool.Secret
-	ClientMetadata     map[string]string // for triggers that the sandbox does not call
+	ClientMetadata     map[string]string
 }
 
 // answer is what both operations do once pool and client are known.
 func (in respondInput) answer(ctx context.Context, e *signin.Engine, p *pool.Pool, c *pool.Client) (any, error) {
-	return outcome(e.Answer(ctx, signin.Answer{Pool: p, Client: c, Challenge: in.ChallengeName, Responses: in.ChallengeResponses, Session: in.Session}))
+	return outcome(e.Answer(ctx, signin.Answer{Pool: p, Client: c, Challenge: in.ChallengeName, Responses: in.ChallengeResponses, Session: in.Session, Metadata: in.ClientMetadata}))
 }
 
 func (s *Service) respond(ctx context.Context, p *pool.Pool, c *pool.Client, in struct {
@@ -150,7 +150,7 @@ func (s *Service) forgotPassword(ctx context.Context, p *pool.Pool, c *pool.Clie
 	return delivered{d}, nil
 }
 
-func (s *Service) confirmForgotPassword(_ context.Context, p *pool.Pool, c *pool.Client, in struct {
+func (s *Service) confirmForgotPassword(ctx context.Context, p *pool.Pool, c *pool.Client, in struct {
 	forgotInput
 	ConfirmationCode userpool.Secret
 	Password         userpool.Secret
@@ -158,7 +158,7 @@ func (s *Service) confirmForgotPassword(_ context.Context, p *pool.Pool, c *pool
 	if err := in.check(c); err != nil {
 		return nil, err
 	}
-	if err := s.engine.ConfirmForgot(p, c, in.Username, in.ConfirmationCode, in.Password); err != nil {
+	if err := s.engine.ConfirmForgot(ctx, p, c, in.Username, in.ConfirmationCode, in.Password, in.ClientMetadata); err != nil {
 		return nil, err
 	}
 	return none{}, nil

@@ -316,7 +316,7 @@ func TestOtherTriggers(t *testing.T) {
 		{"claims", cognitoidp.Triggers{PreTokenGeneration: arn}, answer(map[string]any{"claimsOverrideDetails": map[string]any{
 			"claimsToSuppress": []string{"email"}, "claimsToAddOrOverride": map[string]string{"name": "Countess"}}}), "", 1},
 		{"no claims", cognitoidp.Triggers{PreTokenGeneration: arn}, answer(map[string]any{"claimsOverrideDetails": nil}), "", 1},
-		{"groups", cognitoidp.Triggers{PreTokenGeneration: arn}, answer(map[string]any{"claimsOverrideDetails": map[string]any{"groupOverrideDetails": map[string]any{}}}), "SandboxUnsupported", 1},
+		{"another version's", cognitoidp.Triggers{PreTokenGeneration: arn}, answer(map[string]any{"claimsOverrideDetails": map[string]any{"idTokenGeneration": map[string]any{}}}), "SandboxUnsupported", 1},
 		{"refuses", cognitoidp.Triggers{PreAuthentication: arn}, func(context.Context, map[string]any) (any, error) {
 			return nil, &functionError{"Error", "not today"}
 		}, "UserLambdaValidationException: PreAuthentication failed with error not today.", 1},

@@ -8,9 +8,9 @@
 // parts: pool (settings, clients), schema, directory (users, groups), signin,
 // tokens, triggers, account (managing users), listing (pages and filters).
 //
-// Known limits: no SRP, custom or choice-based flow, no devices, no passkeys, no
-// threat protection; PreSignUp, PostConfirmation, CustomMessage and the sender
-// triggers are stored but not called; AnalyticsMetadata, ContextData and
+// Known limits: no custom or choice-based flow, no devices, no passkeys, no
+// threat protection; CustomMessage and the sender triggers are stored but not
+// called; AnalyticsMetadata, ContextData and
 // UserContextData are accepted and ignored, since they only feed analytics and
 // threat protection.
 package cognitoidp
@@ -45,7 +45,11 @@ type Options struct {
 	Endpoint       func() string    // base URL of the sandbox in front of /POOL_ID in iss; nil means AWS's
 	Log            *slog.Logger     // trigger failures; nil discards. Never a password.
 	TriggerTimeout time.Duration    // of one attempt; 0 means Cognito's 5 s
-	Listing        listing.Faults   // how ListUsers misbehaves
+	// MigrationSignUp is the trigger source with which PreSignUp runs when a
+	// migration creates a user, or "none". AWS does not document it; "" means
+	// PreSignUp_AdminCreateUser.
+	MigrationSignUp string
+	Listing         listing.Faults // how ListUsers misbehaves
 }
 
 // Service implements wire.Service. It is safe for concurrent use.
@@ -76,8 +80,11 @@ func New(o Options) *Service {
 	if o.TriggerTimeout == 0 {
 		o.TriggerTimeout = 5 * time.Second
 	}
+	if o.MigrationSignUp == "" {
+		o.MigrationSignUp = triggers.SourceAdminCreate
+	}
 	random := pool.NewRandom(o.Seed)
-	engine := signin.New(&triggers.Runner{Lambda: o.Lambda, Timeout: o.TriggerTimeout, Log: o.Log}, o.Now)
+	engine := signin.New(&triggers.Runner{Lambda: o.Lambda, Timeout: o.TriggerTimeout, Log: o.Log}, o.MigrationSignUp, o.Now)
 	s := &Service{now: o.Now, endpoint: o.Endpoint, random: random, engine: engine,
 		accounts: account.New(engine, o.Now), lists: listing.New(o.Listing, o.Seed, o.Now),
 		pools: map[string]*pool.Pool{}, clients: map[string]*pool.Pool{}}

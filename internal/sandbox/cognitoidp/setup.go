@@ -146,7 +146,7 @@ func (s *Service) PutUser(poolID string, spec UserSpec) (userpool.Sub, error) {
 		u.PasswordSet = u.Created
 	}
 	if !spec.Password.Empty() {
-		u.Password = p.Hash(spec.Password)
+		u.Password = p.Hash(u.Username, spec.Password)
 	}
 	if _, err := p.Users.Insert(u, false); err != nil {
 		return "", fmt.Errorf("put user %s into pool %s: %w", u.Sub, poolID, err)

@@ -11,6 +11,7 @@ import (
 	"poolferry/internal/sandbox/cognitoidp/pool"
 	"poolferry/internal/sandbox/cognitoidp/schema"
 	"poolferry/internal/sandbox/cognitoidp/signin"
+	"poolferry/internal/sandbox/cognitoidp/triggers"
 	"poolferry/internal/userpool"
 )
 
@@ -39,12 +40,12 @@ type CreateInput struct {
 	MessageAction          string          // SUPPRESS or RESEND
 	DesiredDeliveryMediums []string        // EMAIL, SMS; SMS where empty
 	ForceAliasCreation     bool
-	ClientMetadata         map[string]string // for PreSignUp, which is not called
+	ClientMetadata         map[string]string // for PreSignUp
 	ValidationData         []Attribute       // likewise
 }
 
 // Create is AdminCreateUser: the user must change the temporary password.
-func (a *Accounts) Create(_ context.Context, p *pool.Pool, in CreateInput) (any, error) {
+func (a *Accounts) Create(ctx context.Context, p *pool.Pool, in CreateInput) (any, error) {
 	if err := pool.CheckName("username", in.Username); err != nil {
 		return nil, err
 	}
@@ -66,9 +67,7 @@ func (a *Accounts) Create(_ context.Context, p *pool.Pool, in CreateInput) (any,
 	case "RESEND":
 		u, err = a.resend(p, in, password)
 	case "", "SUPPRESS":
-		u, err = a.create(p, in.Username, collect(in.UserAttributes), in.ForceAliasCreation, func(u *directory.User) {
-			u.Status, u.Password, u.PasswordSet = userpool.StatusForceChangePassword, p.Hash(password), a.now()
-		})
+		u, err = a.create(ctx, p, in, password)
 	default:
 		return nil, pool.Constraint("messageAction", "satisfy enum value set: [RESEND, SUPPRESS]")
 	}
@@ -83,12 +82,11 @@ func (a *Accounts) Create(_ context.Context, p *pool.Pool, in CreateInput) (any,
 
 // resend gives a user who has not signed in yet a new temporary password.
 func (a *Accounts) resend(p *pool.Pool, in CreateInput, password userpool.Secret) (*directory.User, error) {
-	hash := p.Hash(password)
 	return a.change(p, in.Username, func(u *directory.User) error {
 		if u.Status != userpool.StatusForceChangePassword {
 			return pool.Fail("UnsupportedUserStateException", "Resend not possible. %s status is not FORCE_CHANGE_PASSWORD", u.Sub)
 		}
-		u.Password, u.PasswordSet = hash, a.now()
+		u.Password, u.PasswordSet = p.Hash(u.Username, password), a.now()
 		return nil
 	})
 }
@@ -108,30 +106,63 @@ func (a *Accounts) invite(p *pool.Pool, u *directory.User, mediums []string, pas
 	}
 }
 
-// create stores a new user under a name, after the checks that AdminCreateUser
-// and SignUp share. In a pool with username attributes the name is the value of
-// one of them and the username is the sub.
-func (a *Accounts) create(p *pool.Pool, name string, attributes map[string]string, force bool, complete func(*directory.User)) (*directory.User, error) {
-	username, err := settle(p.Rules, name, attributes)
+// create stores a user with a temporary password. The pre sign-up trigger may
+// refuse the user; whatever else it answers is ignored.
+func (a *Accounts) create(ctx context.Context, p *pool.Pool, in CreateInput, password userpool.Secret) (*directory.User, error) {
+	draft, err := a.draft(p, in.Username, collect(in.UserAttributes))
 	if err != nil {
 		return nil, err
 	}
+	draft.Status, draft.Password, draft.PasswordSet = userpool.StatusForceChangePassword, p.Hash(draft.Username, password), a.now()
+	if err := a.free(p, draft, in.ForceAliasCreation); err != nil {
+		return nil, err
+	}
+	_, err = a.engine.PreSignUp(ctx, p, &draft, signin.Created{Source: triggers.SourceAdminCreate, ClientID: triggers.NoClient,
+		ValidationData: collect(in.ValidationData), Metadata: in.ClientMetadata})
+	if err != nil {
+		return nil, err
+	}
+	return a.insert(p, draft, in.ForceAliasCreation)
+}
+
+// draft is a new user under a name, after the checks that all ways to create one
+// share. In a pool with username attributes the name is the value of one of them
+// and the username is the sub.
+func (a *Accounts) draft(p *pool.Pool, name string, attributes map[string]string) (directory.User, error) {
+	username, err := settle(p.Rules, name, attributes)
+	if err != nil {
+		return directory.User{}, err
+	}
 	if err := p.State().Schema.Create(attributes); err != nil {
-		return nil, pool.UserError(err)
+		return directory.User{}, pool.UserError(err)
 	}
 	u := directory.User{Username: username, Sub: p.NewSub(), Attributes: pool.Present(attributes), Enabled: true, Created: a.now(), Modified: a.now()}
 	if u.Username == "" {
 		u.Username = string(u.Sub)
 	}
-	complete(&u)
+	return u, nil
+}
+
+// free refuses a user whose names are taken before a trigger is asked, since the
+// guide has it run immediately before the user is created.
+func (a *Accounts) free(p *pool.Pool, u directory.User, force bool) error {
+	return taken(p, p.Users.Check(u, force))
+}
+
+func (a *Accounts) insert(p *pool.Pool, u directory.User, force bool) (*directory.User, error) {
 	created, err := p.Users.Insert(u, force)
-	if taken, ok := errors.AsType[*directory.AliasError](err); ok && len(p.Rules.UsernameAttributes) > 0 {
-		return nil, pool.Fail("UsernameExistsException", "An account with the given %s already exists.", taken.Attribute)
-	}
 	if err != nil {
-		return nil, pool.UserError(err)
+		return nil, taken(p, err)
 	}
 	return created, nil
+}
+
+// taken is the error of a user whose names are taken.
+func taken(p *pool.Pool, err error) error {
+	if alias, ok := errors.AsType[*directory.AliasError](err); ok && len(p.Rules.UsernameAttributes) > 0 {
+		return pool.Fail("UsernameExistsException", "An account with the given %s already exists.", alias.Attribute)
+	}
+	return pool.UserError(err)
 }
 
 // settle returns the username for a submitted name, "" where it is made up, and
@@ -173,12 +204,11 @@ func (a *Accounts) SetPassword(_ context.Context, p *pool.Pool, in PasswordInput
 	if err := signin.CheckPolicy(p.State(), in.Password); err != nil {
 		return nil, err
 	}
-	hash := p.Hash(in.Password)
 	u, err := a.change(p, in.Username, func(u *directory.User) error {
 		if u.Status == userpool.StatusExternalProvider {
 			return pool.Invalid("A federated user has no password that could be set.")
 		}
-		u.Password, u.PasswordSet, u.Status = hash, time.Time{}, userpool.StatusConfirmed
+		u.Password, u.PasswordSet, u.Status = p.Hash(u.Username, in.Password), time.Time{}, userpool.StatusConfirmed
 		if !in.Permanent {
 			u.PasswordSet, u.Status = a.now(), userpool.StatusForceChangePassword
 		}
@@ -215,7 +245,7 @@ func (a *Accounts) Delete(_ context.Context, p *pool.Pool, in OfUser) (any, erro
 // ResetInput is the input of AdminResetUserPassword.
 type ResetInput struct {
 	OfUser
-	ClientMetadata map[string]string // for CustomMessage, which is not called
+	ClientMetadata map[string]string // for CustomMessage, which is not called, and PostConfirmation
 }
 
 // Reset is AdminResetUserPassword: it sends a code at once, and the user cannot

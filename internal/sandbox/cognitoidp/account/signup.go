@@ -7,6 +7,7 @@ import (
 	"poolferry/internal/sandbox/cognitoidp/directory"
 	"poolferry/internal/sandbox/cognitoidp/pool"
 	"poolferry/internal/sandbox/cognitoidp/signin"
+	"poolferry/internal/sandbox/cognitoidp/triggers"
 	"poolferry/internal/userpool"
 )
 
@@ -15,7 +16,7 @@ type OfClient struct {
 	ClientId          string
 	Username          string
 	SecretHash        string
-	ClientMetadata    map[string]string // for triggers that are not called
+	ClientMetadata    map[string]string // for PreSignUp and PostConfirmation
 	AnalyticsMetadata any               // feeds analytics only
 	UserContextData   any               // feeds threat protection only
 }
@@ -35,7 +36,7 @@ type SignUpInput struct {
 	OfClient
 	Password       userpool.Secret
 	UserAttributes []Attribute
-	ValidationData []Attribute // for PreSignUp, which is not called
+	ValidationData []Attribute // for PreSignUp
 }
 
 // SignUpOutput is the answer of SignUp.
@@ -46,8 +47,9 @@ type SignUpOutput struct {
 }
 
 // SignUp creates an unconfirmed user and sends a code to the first attribute
-// that the pool verifies by itself.
-func (a *Accounts) SignUp(_ context.Context, p *pool.Pool, c *pool.Client, in SignUpInput) (any, error) {
+// that the pool verifies by itself. The pre sign-up trigger may refuse the user,
+// or confirm the user at once.
+func (a *Accounts) SignUp(ctx context.Context, p *pool.Pool, c *pool.Client, in SignUpInput) (any, error) {
 	if err := in.check(c); err != nil {
 		return nil, err
 	}
@@ -71,19 +73,48 @@ func (a *Accounts) SignUp(_ context.Context, p *pool.Pool, c *pool.Client, in Si
 	if err := state.Schema.Complete(given); err != nil {
 		return nil, pool.UserError(err)
 	}
-	u, err := a.create(p, in.Username, values, false, func(u *directory.User) {
-		u.Status, u.Password = userpool.StatusUnconfirmed, p.Hash(in.Password)
-	})
+	draft, err := a.draft(p, in.Username, values)
 	if err != nil {
 		return nil, err
 	}
-	out := SignUpOutput{UserSub: u.Sub}
+	draft.Status, draft.Password = userpool.StatusUnconfirmed, p.Hash(draft.Username, in.Password)
+	if err := a.free(p, draft, false); err != nil {
+		return nil, err
+	}
+	decided, err := a.engine.PreSignUp(ctx, p, &draft, signin.Created{Source: triggers.SourceSignUp, ClientID: c.ID,
+		ValidationData: collect(in.ValidationData), Metadata: in.ClientMetadata})
+	if err != nil {
+		return nil, err
+	}
+	u, err := a.insert(p, decide(draft, decided), decided.VerifyEmail || decided.VerifyPhone)
+	if err != nil {
+		return nil, err
+	}
+	out := SignUpOutput{UserSub: u.Sub, UserConfirmed: decided.Confirm}
+	if decided.Confirm {
+		return out, a.engine.PostConfirmation(ctx, p, u, c.ID, triggers.SourceConfirmSignUp, in.ClientMetadata)
+	}
 	for medium, attribute := range verifiable(state, u) {
 		p.Outbox.Send(u.Sub, pool.Message{Medium: medium, Destination: u.Attributes[attribute], Purpose: pool.PurposeConfirm,
 			Code: userpool.NewSecret(p.Random().Code()), Sent: a.now()})
 		out.CodeDeliveryDetails = &signin.Delivery{AttributeName: attribute, DeliveryMedium: medium, Destination: pool.Mask(medium, u.Attributes[attribute])}
 	}
 	return out, nil
+}
+
+// decide does to a new user what a pre sign-up trigger decided. An alias that it
+// verifies moves to the new user (Developer Guide, pre sign-up trigger).
+func decide(u directory.User, by triggers.SignUp) directory.User {
+	if by.Confirm {
+		u.Status = userpool.StatusConfirmed
+	}
+	if by.VerifyEmail {
+		u.Attributes[userpool.AttrEmailVerified] = "true"
+	}
+	if by.VerifyPhone {
+		u.Attributes[userpool.AttrPhoneVerified] = "true"
+	}
+	return u
 }
 
 // verifiable is the medium and the attribute by which a new user is confirmed:
@@ -106,7 +137,7 @@ type ConfirmInput struct {
 
 // Confirm is ConfirmSignUp: the code confirms the user and verifies the
 // attribute that it was sent to.
-func (a *Accounts) Confirm(_ context.Context, p *pool.Pool, c *pool.Client, in ConfirmInput) (any, error) {
+func (a *Accounts) Confirm(ctx context.Context, p *pool.Pool, c *pool.Client, in ConfirmInput) (any, error) {
 	if err := in.check(c); err != nil {
 		return nil, err
 	}
@@ -126,7 +157,7 @@ func (a *Accounts) Confirm(_ context.Context, p *pool.Pool, c *pool.Client, in C
 	if in.ForceAliasCreation {
 		update = p.Users.UpdateForce
 	}
-	_, err := update(u.Sub, func(u *directory.User) error {
+	u, err := update(u.Sub, func(u *directory.User) error {
 		u.Status, u.Modified = userpool.StatusConfirmed, a.now()
 		for _, attribute := range verifiable(p.State(), u) {
 			u.Attributes[attribute+"_verified"] = "true"
@@ -136,19 +167,22 @@ func (a *Accounts) Confirm(_ context.Context, p *pool.Pool, c *pool.Client, in C
 	if err != nil {
 		return nil, pool.UserError(err)
 	}
-	return struct{}{}, nil
+	return struct{}{}, a.engine.PostConfirmation(ctx, p, u, c.ID, triggers.SourceConfirmSignUp, in.ClientMetadata)
 }
 
 // AdminConfirm is AdminConfirmSignUp; it verifies no attribute.
-func (a *Accounts) AdminConfirm(_ context.Context, p *pool.Pool, in ResetInput) (any, error) {
-	_, err := a.change(p, in.Username, func(u *directory.User) error {
+func (a *Accounts) AdminConfirm(ctx context.Context, p *pool.Pool, in ResetInput) (any, error) {
+	u, err := a.change(p, in.Username, func(u *directory.User) error {
 		if u.Status != userpool.StatusUnconfirmed {
 			return pool.NotAuthorized("User cannot be confirmed. Current status is %s", u.Status)
 		}
 		u.Status = userpool.StatusConfirmed
 		return nil
 	})
-	return struct{}{}, err
+	if err != nil {
+		return nil, err
+	}
+	return struct{}{}, a.engine.PostConfirmation(ctx, p, u, triggers.NoClient, triggers.SourceConfirmSignUp, in.ClientMetadata)
 }
 
 // OwnOutput is the answer of GetUser.

@@ -110,20 +110,36 @@ func (r Rules) aliasKeys(u *User) []string {
 func (d *Directory) Insert(u User, force bool) (*User, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err := d.free(&u, force); err != nil {
+		return nil, err
+	}
 	next := u.clone()
 	next.Groups = nil
-	if _, taken := d.byName[d.rules.Fold(u.Username)]; taken {
-		return nil, ErrUsernameExists
-	}
-	if _, taken := d.bySub[u.Sub]; taken {
-		return nil, ErrUsernameExists
-	}
 	if err := d.claim(next, nil, force); err != nil {
 		return nil, err
 	}
 	d.byName[d.rules.Fold(u.Username)] = u.Sub
 	d.put(nil, next)
 	return next, nil
+}
+
+// Check returns the error that Insert would return now.
+func (d *Directory) Check(u User, force bool) error {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.free(&u, force)
+}
+
+// free reports whose names a new user would take.
+func (d *Directory) free(u *User, force bool) error {
+	if _, taken := d.byName[d.rules.Fold(u.Username)]; taken {
+		return ErrUsernameExists
+	}
+	if _, taken := d.bySub[u.Sub]; taken {
+		return ErrUsernameExists
+	}
+	_, err := d.losers(u, force)
+	return err
 }
 
 // Update replaces a user by what change makes of a copy. If change fails or
@@ -160,17 +176,9 @@ func (d *Directory) update(sub userpool.Sub, force bool, change func(*User) erro
 // claim gives next its aliases and frees those that only old had.
 func (d *Directory) claim(next, old *User, force bool) error {
 	wanted := d.rules.aliasKeys(next)
-	var lost []userpool.Sub
-	for _, key := range wanted {
-		owner, taken := d.aliases[key]
-		if !taken || owner == next.Sub {
-			continue
-		}
-		attribute, _, _ := strings.Cut(key, "\x00")
-		if !force || attribute == userpool.AttrPreferredUsername || len(d.rules.UsernameAttributes) > 0 {
-			return &AliasError{Attribute: attribute, Owner: owner}
-		}
-		lost = append(lost, owner)
+	lost, err := d.losers(next, force)
+	if err != nil {
+		return err
 	}
 	for _, owner := range lost {
 		previous := d.bySub[owner]
@@ -192,6 +200,23 @@ func (d *Directory) claim(next, old *User, force bool) error {
 		d.aliases[key] = next.Sub
 	}
 	return nil
+}
+
+// losers lists the users who would lose an alias to u, where force lets them.
+func (d *Directory) losers(u *User, force bool) ([]userpool.Sub, error) {
+	var lost []userpool.Sub
+	for _, key := range d.rules.aliasKeys(u) {
+		owner, taken := d.aliases[key]
+		if !taken || owner == u.Sub {
+			continue
+		}
+		attribute, _, _ := strings.Cut(key, "\x00")
+		if !force || attribute == userpool.AttrPreferredUsername || len(d.rules.UsernameAttributes) > 0 {
+			return nil, &AliasError{Attribute: attribute, Owner: owner}
+		}
+		lost = append(lost, owner)
+	}
+	return lost, nil
 }
 
 // put stores next and moves it in the indexes; nil stands for no user.

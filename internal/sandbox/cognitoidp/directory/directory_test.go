@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"poolferry/internal/sandbox/cognitoidp/srp"
 	"poolferry/internal/userpool"
 )
 
@@ -209,8 +210,10 @@ func TestGroups(t *testing.T) {
 }
 
 func TestHash(t *testing.T) {
-	h := NewHash([]byte("salt"), userpool.NewSecret("right"))
-	if !h.Matches(userpool.NewSecret("right")) || h.Matches(userpool.NewSecret("wrong")) || (Hash{}).Matches(userpool.NewSecret("")) {
+	ada, bob := srp.Identity{Pool: "p", User: "ada"}, srp.Identity{Pool: "p", User: "bob"}
+	h := NewHash([]byte("salt"), ada, userpool.NewSecret("right"))
+	if !h.Matches(ada, userpool.NewSecret("right")) || h.Matches(ada, userpool.NewSecret("wrong")) ||
+		h.Matches(bob, userpool.NewSecret("right")) || (Hash{}).Matches(ada, userpool.NewSecret("")) {
 		t.Error("wrong match")
 	}
 }

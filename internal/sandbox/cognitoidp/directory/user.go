@@ -8,12 +8,12 @@
 package directory
 
 import (
-	"crypto/sha256"
 	"crypto/subtle"
 	"slices"
 	"strings"
 	"time"
 
+	"poolferry/internal/sandbox/cognitoidp/srp"
 	"poolferry/internal/userpool"
 )
 
@@ -73,31 +73,25 @@ func (u *User) Public() userpool.User {
 		Status: u.Status, Groups: slices.Clone(u.Groups), MFA: u.Factors.Names(), Created: u.Created, Modified: u.Modified}
 }
 
-// Hash is a salted SHA-256 of a password. The zero Hash matches nothing: the
-// user has no password. One round is enough for a sandbox, whose passwords are
-// made up, and keeps thousands of sign-ins a second possible.
+// Hash is what the pool keeps of a password: the key of an SRP exchange, which is
+// a salted SHA-256, so that one digest serves both ways to sign in. The zero Hash
+// matches nothing: the user has no password. Two rounds are enough for a sandbox,
+// whose passwords are made up, and keep thousands of sign-ins a second possible.
 type Hash struct {
 	Salt, Sum []byte
 }
 
-// NewHash hashes a password.
-func NewHash(salt []byte, password userpool.Secret) Hash {
-	return Hash{Salt: salt, Sum: sum(salt, password)}
+// NewHash hashes the password of an identity.
+func NewHash(salt []byte, of srp.Identity, password userpool.Secret) Hash {
+	return Hash{Salt: salt, Sum: of.Key(salt, password)}
 }
 
 // Empty reports that there is no password.
 func (h Hash) Empty() bool { return len(h.Sum) == 0 }
 
 // Matches reports whether password is the one that was hashed.
-func (h Hash) Matches(password userpool.Secret) bool {
-	return !h.Empty() && subtle.ConstantTimeCompare(h.Sum, sum(h.Salt, password)) == 1
-}
-
-func sum(salt []byte, password userpool.Secret) []byte {
-	s := sha256.New()
-	s.Write(salt)
-	s.Write([]byte(password.Reveal()))
-	return s.Sum(nil)
+func (h Hash) Matches(of srp.Identity, password userpool.Secret) bool {
+	return !h.Empty() && subtle.ConstantTimeCompare(h.Sum, of.Key(h.Salt, password)) == 1
 }
 
 // value is what an index sorts u by; ok is false where u has no such value.

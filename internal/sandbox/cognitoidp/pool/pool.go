@@ -1,13 +1,18 @@
 package pool
 
 import (
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"poolferry/internal/sandbox/cognitoidp/directory"
 	"poolferry/internal/sandbox/cognitoidp/schema"
+	"poolferry/internal/sandbox/cognitoidp/srp"
 	"poolferry/internal/sandbox/cognitoidp/tokens"
 	"poolferry/internal/userpool"
 )
@@ -23,7 +28,8 @@ type Pool struct {
 	Outbox          Outbox
 	Created         time.Time
 
-	random *Random
+	random   *Random
+	pretence [32]byte // what Pretend derives from
 
 	mu      sync.RWMutex
 	state   State
@@ -60,6 +66,7 @@ func New(account, region, name string, settings Settings, frozen Frozen, attribu
 	p := &Pool{Account: account, Region: region, ID: region + "_" + random.Text(9), Frozen: frozen, Rules: rules,
 		Users: directory.New(rules), Created: now, random: random,
 		state: State{Name: name, Settings: settings, Schema: set, Modified: now}, clients: map[string]*Client{}}
+	_, _ = rand.Read(p.pretence[:]) // never fails
 	p.Tokens = tokens.New(func() string { return issuer() + "/" + p.ID }, random.UUID)
 	return p, p.checkMFA(p.state)
 }
@@ -229,9 +236,25 @@ func (p *Pool) Clients() []*Client {
 // NewSub makes the sub of a new user.
 func (p *Pool) NewSub() userpool.Sub { return userpool.Sub(p.random.UUID()) }
 
-// Hash salts and hashes a password.
-func (p *Pool) Hash(password userpool.Secret) directory.Hash {
-	return directory.NewHash(p.random.Bytes(16), password)
+// Identity is a username as passwords are hashed with it: the pool's name in it
+// is the id behind the underscore.
+func (p *Pool) Identity(username string) srp.Identity {
+	return srp.Identity{Pool: strings.TrimPrefix(p.ID, p.Region+"_"), User: username}
+}
+
+// Hash salts and hashes the password of a username.
+func (p *Pool) Hash(username string, password userpool.Secret) directory.Hash {
+	return directory.NewHash(p.random.Bytes(16), p.Identity(username), password)
+}
+
+// Pretend makes up bytes for a name that nobody has: the same for the same name
+// and purpose, and none that a stranger could tell.
+func (p *Pool) Pretend(purpose, name string, n int) []byte {
+	key, err := hkdf.Key(sha256.New, p.pretence[:], nil, purpose+"\x00"+p.Rules.Fold(name), n)
+	if err != nil {
+		panic(fmt.Sprintf("derive %d bytes: %v", n, err)) // HKDF has 8,160
+	}
+	return key
 }
 
 // Random is the pool's source of ids and codes.

@@ -99,9 +99,10 @@ type Policies struct {
 	SignInPolicy   Kept                   `json:",omitempty"` // USER_AUTH only
 }
 
-// Triggers is LambdaConfigType: function ARNs. The sandbox calls UserMigration,
-// PreAuthentication, PostAuthentication and PreTokenGeneration (version 1
-// event); the others are kept and returned, and not called.
+// Triggers is LambdaConfigType: function ARNs. The sandbox calls PreSignUp,
+// PostConfirmation, UserMigration, PreAuthentication, PostAuthentication and
+// PreTokenGeneration (version 1 event); the others are kept and returned, and not
+// called.
 type Triggers struct {
 	PreSignUp                   string        `json:",omitempty"`
 	CustomMessage               string        `json:",omitempty"`
@@ -203,7 +204,7 @@ func (t *Triggers) complete() error {
 		}
 		t.PreTokenGeneration = c.LambdaArn
 	}
-	for name, arn := range map[string]string{"userMigration": t.UserMigration, "preTokenGeneration": t.PreTokenGeneration,
+	for name, arn := range map[string]string{"preSignUp": t.PreSignUp, "postConfirmation": t.PostConfirmation, "userMigration": t.UserMigration, "preTokenGeneration": t.PreTokenGeneration,
 		"preAuthentication": t.PreAuthentication, "postAuthentication": t.PostAuthentication} {
 		if arn != "" && !strings.HasPrefix(arn, "arn:") {
 			return Constraint("lambdaConfig."+name, "satisfy regular expression pattern: arn:...")

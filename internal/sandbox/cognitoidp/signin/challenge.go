@@ -18,6 +18,7 @@ import (
 
 // The challenges besides the names of second factors.
 const (
+	PasswordVerifier    = "PASSWORD_VERIFIER"
 	NewPasswordRequired = "NEW_PASSWORD_REQUIRED"
 	SelectMFAType       = "SELECT_MFA_TYPE"
 	MFASetup            = "MFA_SETUP"
@@ -106,11 +107,14 @@ type Answer struct {
 	Challenge string
 	Responses map[string]userpool.Secret // ChallengeResponses
 	Session   userpool.Secret
+	Metadata  map[string]string // ClientMetadata
 }
 
 // Answer checks the answer to a challenge and goes on with the sign-in.
 func (e *Engine) Answer(ctx context.Context, a Answer) (*Outcome, error) {
 	switch a.Challenge {
+	case PasswordVerifier:
+		return e.verify(ctx, a)
 	case directory.FactorSMS, directory.FactorTOTP, directory.FactorEmail, NewPasswordRequired, SelectMFAType:
 	default:
 		return nil, wire.Unsupported("challenge answer", a.Challenge)
@@ -155,7 +159,7 @@ func (e *Engine) Answer(ctx context.Context, a Answer) (*Outcome, error) {
 	if err := e.code(a, v, u); err != nil {
 		return nil, err
 	}
-	return e.finish(ctx, a.Pool, a.Client, u, "TokenGeneration_Authentication")
+	return e.finish(ctx, a.Pool, a.Client, u, "TokenGeneration_Authentication", a.Metadata)
 }
 
 func errUsed() error {
@@ -261,7 +265,7 @@ func (e *Engine) newPassword(ctx context.Context, a Answer, u *directory.User) (
 	if !e.sessions.end(a.Session) {
 		return nil, errUsed()
 	}
-	hash := a.Pool.Hash(password)
+	hash := a.Pool.Hash(u.Username, password)
 	u, err := a.Pool.Users.Update(u.Sub, func(u *directory.User) error {
 		u.Attributes = pool.Present(merged)
 		u.Password, u.PasswordSet, u.Status, u.Modified = hash, time.Time{}, userpool.StatusConfirmed, e.now()
@@ -273,7 +277,7 @@ func (e *Engine) newPassword(ctx context.Context, a Answer, u *directory.User) (
 	if o, err := e.secondFactor(a.Pool, a.Client, u); o != nil || err != nil {
 		return o, err
 	}
-	return e.finish(ctx, a.Pool, a.Client, u, "TokenGeneration_NewPasswordChallenge")
+	return e.finish(ctx, a.Pool, a.Client, u, "TokenGeneration_NewPasswordChallenge", a.Metadata)
 }
 
 // CheckPolicy checks a new password against the pool's policy.

@@ -9,44 +9,49 @@ import (
 	"poolferry/internal/sandbox/cognitoidp/directory"
 	"poolferry/internal/sandbox/cognitoidp/pool"
 	"poolferry/internal/sandbox/cognitoidp/tokens"
+	"poolferry/internal/sandbox/cognitoidp/triggers"
 )
 
 // subject is what the tokens say about a user, after the pre token generation
 // trigger.
-func (e *Engine) subject(ctx context.Context, p *pool.Pool, c *pool.Client, u *directory.User, source string) (tokens.Subject, error) {
+func (e *Engine) subject(ctx context.Context, p *pool.Pool, c *pool.Client, u *directory.User, source string, metadata map[string]string) (tokens.Subject, error) {
 	claims := map[string]any{}
 	for name, value := range u.Attributes {
 		if c.Reads(name) && value != "" {
 			claims[name] = claim(name, value)
 		}
 	}
-	groups := []string{}
-	var roles []string
+	var groups triggers.Groups
 	for _, g := range p.Users.GroupsOf(u) {
-		groups = append(groups, g.Name)
+		groups.Names = append(groups.Names, g.Name)
 		if g.RoleARN != "" {
-			roles = append(roles, g.RoleARN)
+			groups.Roles = append(groups.Roles, g.RoleARN)
 		}
 	}
-	if len(groups) > 0 {
-		claims["cognito:groups"] = groups
+	if len(groups.Roles) > 0 {
+		groups.Preferred = groups.Roles[0]
 	}
-	if len(roles) > 0 {
-		claims["cognito:roles"], claims["cognito:preferred_role"] = roles, roles[0]
-	}
+	var change triggers.Claims
 	if arn := p.State().Settings.LambdaConfig.PreTokenGeneration; arn != "" {
-		change, err := e.triggers.PreTokenGeneration(ctx, arn, source, origin(p, c, u), eventAttributes(u), groups)
-		if err != nil {
+		var err error
+		if change, err = e.triggers.PreTokenGeneration(ctx, arn, source, origin(p, c, u), eventAttributes(u), groups, metadata); err != nil {
 			return tokens.Subject{}, err
 		}
-		for _, name := range change.Suppress {
-			delete(claims, name)
-		}
-		for name, value := range change.Add {
-			claims[name] = value
-		}
 	}
-	return tokens.Subject{Username: u.Username, Claims: claims, Groups: groups,
+	if change.Groups != nil {
+		groups = *change.Groups
+	}
+	if len(groups.Names) > 0 {
+		claims["cognito:groups"] = groups.Names
+	}
+	if len(groups.Roles) > 0 {
+		claims["cognito:roles"] = groups.Roles
+	}
+	if groups.Preferred != "" {
+		claims["cognito:preferred_role"] = groups.Preferred
+	}
+	change.Apply(claims)
+	return tokens.Subject{Username: u.Username, Claims: claims, Groups: groups.Names,
 		ID: c.Settings.IDLife(), Access: c.Settings.AccessLife()}, nil
 }
 

@@ -35,10 +35,16 @@ func (e *Engine) migrate(ctx context.Context, p *pool.Pool, c *pool.Client, m tr
 		u.Status = userpool.StatusConfirmed
 	}
 	if !m.Password.Empty() {
-		u.Password = p.Hash(m.Password)
+		u.Password = p.Hash(u.Username, m.Password)
 	}
 	if answer.SMSMFA {
 		u.Factors.SMS, u.Factors.Preferred = true, directory.FactorSMS
+	}
+	if e.migrated != NotCalled {
+		// What it would confirm or verify the migration trigger has said already.
+		if _, err := e.PreSignUp(ctx, p, &u, Created{Source: e.migrated, ClientID: c.ID, ValidationData: m.ValidationData, Metadata: m.ClientMetadata}); err != nil {
+			return nil, err
+		}
 	}
 	created, err := p.Users.Insert(u, answer.ForceAlias)
 	if err != nil {

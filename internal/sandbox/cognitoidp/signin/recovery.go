@@ -94,7 +94,7 @@ func simulated(p *pool.Pool, name string) Delivery {
 
 // ConfirmForgot sets a new password with a recovery code; the user is CONFIRMED
 // then. A password that breaks the policy leaves the code good.
-func (e *Engine) ConfirmForgot(p *pool.Pool, c *pool.Client, name string, code, password userpool.Secret) error {
+func (e *Engine) ConfirmForgot(ctx context.Context, p *pool.Pool, c *pool.Client, name string, code, password userpool.Secret, metadata map[string]string) error {
 	if err := CheckPolicy(p.State(), password); err != nil {
 		return err
 	}
@@ -110,13 +110,16 @@ func (e *Engine) ConfirmForgot(p *pool.Pool, c *pool.Client, name string, code, 
 	if err := e.useCode(p, u, pool.PurposeRecovery, code, recoveryLife); err != nil {
 		return err
 	}
-	hash := p.Hash(password)
-	_, err := p.Users.Update(u.Sub, func(u *directory.User) error {
+	hash := p.Hash(u.Username, password)
+	u, err := p.Users.Update(u.Sub, func(u *directory.User) error {
 		u.Password, u.PasswordSet, u.Status, u.Modified = hash, time.Time{}, userpool.StatusConfirmed, e.now()
 		return nil
 	})
+	if err != nil {
+		return pool.UserError(err)
+	}
 	e.guard.reset(u.Sub)
-	return pool.UserError(err)
+	return e.PostConfirmation(ctx, p, u, c.ID, triggers.SourceConfirmForgot, metadata)
 }
 
 // confirmLife is how long the code of SignUp is good.

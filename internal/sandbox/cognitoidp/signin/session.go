@@ -8,6 +8,7 @@ import (
 
 	"poolferry/internal/sandbox/cognitoidp/directory"
 	"poolferry/internal/sandbox/cognitoidp/pool"
+	"poolferry/internal/sandbox/cognitoidp/srp"
 	"poolferry/internal/userpool"
 )
 
@@ -18,6 +19,8 @@ type session struct {
 	challenge string
 	code      userpool.Secret // that was sent, for SMS_MFA and EMAIL_OTP
 	choices   []string        // for SELECT_MFA_TYPE
+	exchange  *srp.Exchange   // for PASSWORD_VERIFIER
+	password  directory.Hash  // that the exchange is about
 	expires   time.Time
 }
 
@@ -33,8 +36,8 @@ type sessions struct {
 // begin stores a session and returns its token.
 func (s *sessions) begin(v session, now time.Time) userpool.Secret {
 	raw := make([]byte, 48)
-	_, _ = rand.Read(raw) // never fails
-	token := base64.RawURLEncoding.EncodeToString(raw)
+	_, _ = rand.Read(raw)                           // never fails
+	token := base64.StdEncoding.EncodeToString(raw) // which clients decode where it is a SECRET_BLOCK
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open == nil {

@@ -25,14 +25,21 @@ import (
 // a trigger runs.
 type Engine struct {
 	triggers *triggers.Runner
+	migrated string // source of PreSignUp for a migrated user, NotCalled for none
 	now      func() time.Time
 	guard    guard
 	sessions sessions
 }
 
-// New returns an engine without sessions.
-func New(runner *triggers.Runner, now func() time.Time) *Engine {
-	return &Engine{triggers: runner, now: now}
+// NotCalled in place of a trigger source means that the trigger does not run.
+const NotCalled = "none"
+
+// New returns an engine without sessions. migrated is the trigger source with
+// which the pre sign-up trigger runs when a migration creates a user, or
+// NotCalled: AWS lists that trigger among those of a sign-in and does not say
+// more (InitiateAuth reference).
+func New(runner *triggers.Runner, migrated string, now func() time.Time) *Engine {
+	return &Engine{triggers: runner, migrated: migrated, now: now}
 }
 
 // Attempt is one InitiateAuth or AdminInitiateAuth.
@@ -74,7 +81,12 @@ func (e *Engine) Start(ctx context.Context, a Attempt) (*Outcome, error) {
 			return nil, pool.Invalid("REFRESH_TOKEN_AUTH flow not enabled for this client")
 		}
 		return e.refresh(ctx, a)
-	case "USER_SRP_AUTH", "CUSTOM_AUTH", "USER_AUTH":
+	case "USER_SRP_AUTH":
+		if !a.Client.Allows(a.Flow) {
+			return nil, pool.Invalid("%s flow not enabled for this client", a.Flow)
+		}
+		return e.srp(ctx, a)
+	case "CUSTOM_AUTH", "USER_AUTH":
 		if !a.Client.Allows(a.Flow) {
 			return nil, pool.Invalid("%s flow not enabled for this client", a.Flow)
 		}
@@ -120,26 +132,40 @@ func (e *Engine) password(ctx context.Context, a Attempt) (*Outcome, error) {
 			return nil, pool.Fail("UserNotFoundException", "User does not exist.")
 		}
 	}
-	if arn := a.Pool.State().Settings.LambdaConfig.PreAuthentication; arn != "" {
-		if err := e.triggers.PreAuthentication(ctx, arn, origin(a.Pool, a.Client, u), eventAttributes(u), a.Metadata); err != nil {
-			return nil, err
-		}
-	}
-	if err := e.prove(a, u, password); err != nil {
+	if err := e.preAuthentication(ctx, a, u); err != nil {
 		return nil, err
 	}
-	return e.proven(ctx, a.Pool, a.Client, u)
+	if resets(a.Client, u) {
+		return nil, errReset()
+	}
+	right := func() bool {
+		return u.Status != userpool.StatusExternalProvider && u.Password.Matches(a.Pool.Identity(u.Username), password)
+	}
+	if err := e.prove(a.Pool, u, right); err != nil {
+		return nil, err
+	}
+	return e.proven(ctx, a.Pool, a.Client, u, nil)
+}
+
+func (e *Engine) preAuthentication(ctx context.Context, a Attempt, u *directory.User) error {
+	arn := a.Pool.State().Settings.LambdaConfig.PreAuthentication
+	if arn == "" {
+		return nil
+	}
+	return e.triggers.PreAuthentication(ctx, arn, origin(a.Pool, a.Client, u), eventAttributes(u), a.Metadata)
+}
+
+// resets reports whether a user is told at once to reset the password: imported
+// ones have none that could be compared.
+func resets(c *pool.Client, u *directory.User) bool {
+	return u.Status == userpool.StatusResetRequired && u.Password.Empty() && !c.HidesUsers()
 }
 
 // prove checks the password, and only then what state the user is in. The
 // Developer Guide says so for disabled users (managing error responses); for
 // unconfirmed users and those who must reset AWS's order is not documented, and
 // this one tells a stranger least.
-func (e *Engine) prove(a Attempt, u *directory.User, password userpool.Secret) error {
-	if u.Status == userpool.StatusResetRequired && u.Password.Empty() && !a.Client.HidesUsers() {
-		return errReset() // imported: there is no password to compare with
-	}
-	right := func() bool { return u.Status != userpool.StatusExternalProvider && u.Password.Matches(password) }
+func (e *Engine) prove(p *pool.Pool, u *directory.User, right func() bool) error {
 	if err := e.guard.attempt(u.Sub, e.now(), right); err != nil {
 		return err
 	}
@@ -152,7 +178,7 @@ func (e *Engine) prove(a Attempt, u *directory.User, password userpool.Secret) e
 	case userpool.StatusResetRequired:
 		return errReset()
 	case userpool.StatusForceChangePassword:
-		days := a.Pool.State().Settings.Policies.PasswordPolicy.TemporaryPasswordValidityDays
+		days := p.State().Settings.Policies.PasswordPolicy.TemporaryPasswordValidityDays
 		if !e.now().Before(u.PasswordSet.AddDate(0, 0, days)) {
 			return pool.NotAuthorized("Temporary password has expired and must be reset by an administrator.")
 		}
@@ -166,15 +192,17 @@ func errReset() error {
 	return pool.Fail("PasswordResetRequiredException", "Password reset required for the user")
 }
 
-// proven goes on after the password was right.
-func (e *Engine) proven(ctx context.Context, p *pool.Pool, c *pool.Client, u *directory.User) (*Outcome, error) {
+// proven goes on after the password was right. metadata is the ClientMetadata of
+// a challenge's answer; what came with the first call is not for the triggers
+// that run from here on (InitiateAuth reference).
+func (e *Engine) proven(ctx context.Context, p *pool.Pool, c *pool.Client, u *directory.User, metadata map[string]string) (*Outcome, error) {
 	if u.Status == userpool.StatusForceChangePassword {
 		return e.askNewPassword(p, c, u), nil
 	}
 	if o, err := e.secondFactor(p, c, u); o != nil || err != nil {
 		return o, err
 	}
-	return e.finish(ctx, p, c, u, "TokenGeneration_Authentication")
+	return e.finish(ctx, p, c, u, "TokenGeneration_Authentication", metadata)
 }
 
 func (e *Engine) askNewPassword(p *pool.Pool, c *pool.Client, u *directory.User) *Outcome {
@@ -191,13 +219,13 @@ func (e *Engine) askNewPassword(p *pool.Pool, c *pool.Client, u *directory.User)
 }
 
 // finish issues the tokens of a new grant.
-func (e *Engine) finish(ctx context.Context, p *pool.Pool, c *pool.Client, u *directory.User, source string) (*Outcome, error) {
+func (e *Engine) finish(ctx context.Context, p *pool.Pool, c *pool.Client, u *directory.User, source string, metadata map[string]string) (*Outcome, error) {
 	if arn := p.State().Settings.LambdaConfig.PostAuthentication; arn != "" {
-		if err := e.triggers.PostAuthentication(ctx, arn, origin(p, c, u), eventAttributes(u)); err != nil {
+		if err := e.triggers.PostAuthentication(ctx, arn, origin(p, c, u), eventAttributes(u), metadata); err != nil {
 			return nil, err
 		}
 	}
-	subject, err := e.subject(ctx, p, c, u, source)
+	subject, err := e.subject(ctx, p, c, u, source, metadata)
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +263,7 @@ func (e *Engine) refresh(ctx context.Context, a Attempt) (*Outcome, error) {
 	if err := a.Client.CheckHash(u.Username, hash); err != nil && a.Client.CheckHash(string(u.Sub), hash) != nil {
 		return nil, err
 	}
-	subject, err := e.subject(ctx, a.Pool, a.Client, u, "TokenGeneration_RefreshTokens")
+	subject, err := e.subject(ctx, a.Pool, a.Client, u, "TokenGeneration_RefreshTokens", a.Metadata)
 	if err != nil {
 		return nil, err
 	}
@@ -258,7 +286,11 @@ func known(parameters map[string]userpool.Secret, names ...string) error {
 }
 
 func origin(p *pool.Pool, c *pool.Client, u *directory.User) triggers.Context {
-	return triggers.Context{Region: p.Region, PoolID: p.ID, PoolARN: p.ARN(), ClientID: c.ID, UserName: u.Username}
+	return at(p, c.ID, u)
+}
+
+func at(p *pool.Pool, clientID string, u *directory.User) triggers.Context {
+	return triggers.Context{Region: p.Region, PoolID: p.ID, PoolARN: p.ARN(), ClientID: clientID, UserName: u.Username}
 }
 
 // eventAttributes is a user as events of triggers show it.

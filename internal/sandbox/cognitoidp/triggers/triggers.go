@@ -1,5 +1,6 @@
 // Package triggers calls the Lambda functions of a user pool: user migration,
-// pre and post authentication, pre token generation (version 1 event).
+// pre sign-up, post confirmation, pre and post authentication, pre token
+// generation (version 1 event).
 //
 // Vocabulary: a trigger is a function that Cognito calls and waits for; an
 // attempt is one invocation; the answer is the event that comes back with its
@@ -174,49 +175,10 @@ func (r *Runner) PreAuthentication(ctx context.Context, arn string, c Context, a
 }
 
 // PostAuthentication tells the trigger that a user has signed in.
-func (r *Runner) PostAuthentication(ctx context.Context, arn string, c Context, attributes map[string]string) error {
-	request := map[string]any{"userAttributes": attributes, "newDeviceUsed": false, "clientMetadata": nil}
+func (r *Runner) PostAuthentication(ctx context.Context, arn string, c Context, attributes, metadata map[string]string) error {
+	request := map[string]any{"userAttributes": attributes, "newDeviceUsed": false, "clientMetadata": orNull(metadata)}
 	_, err := r.run(ctx, arn, newEvent(c, "PostAuthentication_Authentication", request, struct{}{}), false)
 	return asError("PostAuthentication", err)
-}
-
-// Claims is what a pre token generation trigger changes in the ID token.
-type Claims struct {
-	Suppress []string
-	Add      map[string]string
-}
-
-// PreTokenGeneration asks the trigger what the ID token should say. source is
-// such as TokenGeneration_Authentication. Overriding groups is refused loudly.
-func (r *Runner) PreTokenGeneration(ctx context.Context, arn, source string, c Context, attributes map[string]string, groups []string) (Claims, error) {
-	request := map[string]any{"userAttributes": attributes,
-		"groupConfiguration": map[string]any{"groupsToOverride": groups, "iamRolesToOverride": []string{}, "preferredRole": nil}}
-	members, err := r.run(ctx, arn, newEvent(c, source, request, map[string]any{"claimsOverrideDetails": nil}), false)
-	if err != nil {
-		return Claims{}, asError("PreTokenGeneration", err)
-	}
-	var details map[string]json.RawMessage
-	if raw, ok := members["claimsOverrideDetails"]; ok && json.Unmarshal(raw, &details) != nil {
-		return Claims{}, asError("PreTokenGeneration", errMalformed)
-	}
-	var out Claims
-	for name, raw := range details {
-		var err error
-		switch name {
-		case "claimsToSuppress":
-			err = json.Unmarshal(raw, &out.Suppress)
-		case "claimsToAddOrOverride":
-			err = json.Unmarshal(raw, &out.Add)
-		default:
-			if string(raw) != "null" {
-				return Claims{}, wire.Unsupported("claim override", name)
-			}
-		}
-		if err != nil {
-			return Claims{}, asError("PreTokenGeneration", errMalformed)
-		}
-	}
-	return out, nil
 }
 
 // orNull keeps an absent map null in the event, as Cognito sends it.
