@@ -16,10 +16,6 @@ variable "configuration" {
     error_message = "source.region must be an AWS region, such as us-east-1."
   }
   validation {
-    condition     = can(regex("^[0-9]{12}$", tostring(yamldecode(var.configuration).source.account)))
-    error_message = "source.account must be an account id of 12 digits, in quotes."
-  }
-  validation {
     condition = try(
       regex("^([a-z0-9-]+)_[0-9A-Za-z]+$", yamldecode(var.configuration).source.pool_id)[0] == yamldecode(var.configuration).source.region, false
     )
@@ -32,7 +28,7 @@ variable "configuration" {
         tostring(yamldecode(var.configuration).source.account), false
       )
     ])
-    error_message = "source.login_role_arn and source.export_role_arn must be ARNs of roles in source.account. This module creates the roles under these names."
+    error_message = "source.login_role_arn and source.export_role_arn must be ARNs of roles in source.account, an id of 12 digits in quotes. This module creates the roles under these names."
   }
   validation {
     condition     = try(yamldecode(var.configuration).source.login_role_arn != yamldecode(var.configuration).source.export_role_arn, false)

@@ -72,7 +72,7 @@ run "refuses_an_upper_case_run" {
 run "refuses_no_region" {
   command = plan
   variables {
-    configuration = replace(var.configuration, "  region: us-east-1", "  region: USA")
+    configuration = replace(var.configuration, "us-east-1", "usa")
   }
 
   expect_failures = [var.configuration]

@@ -233,6 +233,7 @@ run "refuses_admin_only_beside_others" {
 run "refuses_other_threat_protection" {
   command = plan
   variables {
+    tier              = "PLUS"
     threat_protection = "ON"
   }
 
