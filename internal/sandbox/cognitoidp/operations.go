@@ -55,6 +55,18 @@ func byClient[In interface{ Client() string }](s *Service, category string, run 
 	})
 }
 
+// byToken is an unsigned operation that an access token allows: it says whose
+// pool and user it is.
+func byToken[In interface{ Token() userpool.Secret }](s *Service, category string, run func(context.Context, *pool.Pool, In) (any, error)) operation {
+	return decoded(category, true, func(ctx context.Context, _ *wire.Call, in In) (any, error) {
+		p := s.ofToken(in.Token())
+		if p == nil {
+			return nil, pool.NotAuthorized("Invalid Access Token")
+		}
+		return run(ctx, p, in)
+	})
+}
+
 // operations is the table of everything that is implemented.
 func (s *Service) operations() map[string]operation {
 	return map[string]operation{
@@ -67,19 +79,23 @@ func (s *Service) operations() map[string]operation {
 		"ConfirmForgotPassword":  byClient(s, "UserAccountRecovery", s.confirmForgotPassword),
 		"AdminSetUserPassword":   onPool(s, "UserAccountRecovery", s.accounts.SetPassword),
 		"AdminResetUserPassword": onPool(s, "UserAccountRecovery", s.accounts.Reset),
+		"ChangePassword":         byToken(s, "UserAccountRecovery", s.accounts.ChangePassword),
 
 		"SignUp":             byClient(s, "UserCreation", s.accounts.SignUp),
 		"ConfirmSignUp":      byClient(s, "UserCreation", s.accounts.Confirm),
 		"AdminConfirmSignUp": onPool(s, "UserCreation", s.accounts.AdminConfirm),
 		"AdminCreateUser":    onPool(s, "UserCreation", s.accounts.Create),
 
-		"GetUser":      decoded("UserRead", true, s.getUser),
+		"GetUser":      byToken(s, "UserRead", s.accounts.Own),
 		"AdminGetUser": onPool(s, "UserRead", s.accounts.Get),
 
 		"AdminUpdateUserAttributes": onPool(s, "UserUpdate", s.accounts.Update),
 		"AdminEnableUser":           onPool(s, "UserUpdate", s.accounts.Enable),
 		"AdminDisableUser":          onPool(s, "UserUpdate", s.accounts.Disable),
 		"AdminDeleteUser":           onPool(s, "UserUpdate", s.accounts.Delete),
+		"AdminUserGlobalSignOut":    onPool(s, "UserUpdate", s.accounts.AdminSignOut),
+		"GlobalSignOut":             byToken(s, "UserUpdate", s.accounts.SignOut),
+		"RevokeToken":               byClient(s, "UserToken", s.accounts.Revoke),
 		"AdminAddUserToGroup":       onPool(s, "UserUpdate", s.accounts.AddToGroup),
 		"AdminRemoveUserFromGroup":  onPool(s, "UserUpdate", s.accounts.RemoveFromGroup),
 		"AdminSetUserMFAPreference": onPool(s, "UserResourceUpdate", s.accounts.SetMFA),
@@ -105,13 +121,4 @@ func (s *Service) operations() map[string]operation {
 		"UpdateUserPoolClient":   onPool(s, "UserPoolClientUpdate", s.updateUserPoolClient),
 		"ListUserPoolClients":    onPool(s, "UserPoolClientRead", s.listUserPoolClients),
 	}
-}
-
-// getUser is unsigned: the access token says whose pool and user it is.
-func (s *Service) getUser(_ context.Context, _ *wire.Call, in struct{ AccessToken userpool.Secret }) (any, error) {
-	p := s.ofToken(in.AccessToken)
-	if p == nil {
-		return nil, pool.NotAuthorized("Invalid Access Token")
-	}
-	return s.accounts.Own(p, in.AccessToken)
 }

@@ -120,7 +120,7 @@ func (s *Service) Quota(name string) (string, float64) {
 	category := s.ops[name].category
 	return category, map[string]float64{
 		"UserAuthentication": 120, "UserCreation": 50, "UserAccountRecovery": 30, "UserRead": 120, "UserUpdate": 25,
-		"UserResourceRead": 50, "UserResourceUpdate": 25, "UserList": 30,
+		"UserToken": 120, "UserResourceRead": 50, "UserResourceUpdate": 25, "UserList": 30,
 		"UserPoolRead": 15, "UserPoolUpdate": 15, "UserPoolResourceRead": 20, "UserPoolResourceUpdate": 15,
 		"UserPoolClientRead": 15, "UserPoolClientUpdate": 15,
 	}[category]

@@ -2,22 +2,12 @@ package account
 
 import (
 	"context"
-	"errors"
 
 	"poolferry/internal/sandbox/cognitoidp/directory"
 	"poolferry/internal/sandbox/cognitoidp/pool"
-	"poolferry/internal/sandbox/cognitoidp/tokens"
 	"poolferry/internal/sandbox/wire"
 	"poolferry/internal/userpool"
 )
-
-// accessText is the text of the NotAuthorizedException for an access token.
-func accessText(err error) string {
-	if errors.Is(err, tokens.ErrExpired) {
-		return "Access Token has expired"
-	}
-	return "Invalid Access Token"
-}
 
 // Group is GroupType.
 type Group struct {

@@ -184,33 +184,3 @@ func (a *Accounts) AdminConfirm(ctx context.Context, p *pool.Pool, in ResetInput
 	}
 	return struct{}{}, a.engine.PostConfirmation(ctx, p, u, triggers.NoClient, triggers.SourceConfirmSignUp, in.ClientMetadata)
 }
-
-// OwnOutput is the answer of GetUser.
-type OwnOutput struct {
-	Username            string
-	UserAttributes      []Attribute
-	MFAOptions          []MFAOption `json:",omitempty"`
-	PreferredMfaSetting string      `json:",omitempty"`
-	UserMFASettingList  []string    `json:",omitempty"`
-}
-
-// Own is GetUser: what the access token's client may read of its user.
-func (a *Accounts) Own(p *pool.Pool, token userpool.Secret) (any, error) {
-	sub, clientID, err := p.Tokens.Access(token, a.now())
-	if err != nil {
-		return nil, pool.NotAuthorized("%s", accessText(err))
-	}
-	c, err := p.Client(clientID)
-	if err != nil {
-		return nil, pool.NotAuthorized("Invalid Access Token")
-	}
-	u, ok := p.Users.Get(sub)
-	switch {
-	case !ok:
-		return nil, pool.UserError(directory.ErrUserNotFound)
-	case !u.Enabled:
-		return nil, pool.NotAuthorized("User is disabled.")
-	}
-	return OwnOutput{Username: u.Username, UserAttributes: Attributes(u, c.Reads), MFAOptions: Options(u),
-		PreferredMfaSetting: u.Factors.Preferred, UserMFASettingList: u.Factors.Names()}, nil
-}

@@ -30,6 +30,9 @@ const (
 	quiet        = 15 * time.Minute
 )
 
+// ErrLocked is the error of an attempt that is not evaluated.
+var ErrLocked error = pool.NotAuthorized("Password attempts exceeded")
+
 // attempt evaluates a password unless the user is locked.
 func (g *guard) attempt(sub userpool.Sub, now time.Time, right func() bool) error {
 	g.mu.Lock()
@@ -40,7 +43,7 @@ func (g *guard) attempt(sub userpool.Sub, now time.Time, right func() bool) erro
 	}
 	if f != nil && now.Before(f.locked) {
 		f.last = now
-		return pool.NotAuthorized("Password attempts exceeded")
+		return ErrLocked
 	}
 	if right() {
 		delete(g.users, sub)

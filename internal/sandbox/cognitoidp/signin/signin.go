@@ -10,6 +10,7 @@ package signin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -138,10 +139,7 @@ func (e *Engine) password(ctx context.Context, a Attempt) (*Outcome, error) {
 	if resets(a.Client, u) {
 		return nil, errReset()
 	}
-	right := func() bool {
-		return u.Status != userpool.StatusExternalProvider && u.Password.Matches(a.Pool.Identity(u.Username), password)
-	}
-	if err := e.prove(a.Pool, u, right); err != nil {
+	if err := e.Prove(a.Pool, u, password); err != nil {
 		return nil, err
 	}
 	return e.proven(ctx, a.Pool, a.Client, u, nil)
@@ -159,6 +157,13 @@ func (e *Engine) preAuthentication(ctx context.Context, a Attempt, u *directory.
 // ones have none that could be compared.
 func resets(c *pool.Client, u *directory.User) bool {
 	return u.Status == userpool.StatusResetRequired && u.Password.Empty() && !c.HidesUsers()
+}
+
+// Prove checks a password as a sign-in does.
+func (e *Engine) Prove(p *pool.Pool, u *directory.User, password userpool.Secret) error {
+	return e.prove(p, u, func() bool {
+		return u.Status != userpool.StatusExternalProvider && u.Password.Matches(p.Identity(u.Username), password)
+	})
 }
 
 // prove checks the password, and only then what state the user is in. The
@@ -245,11 +250,13 @@ func (e *Engine) refresh(ctx context.Context, a Attempt) (*Outcome, error) {
 	if a.Parameters["REFRESH_TOKEN"].Empty() {
 		return nil, pool.Invalid("Missing required parameter REFRESH_TOKEN")
 	}
-	grant, ok := a.Pool.Tokens.Refreshed(a.Parameters["REFRESH_TOKEN"], e.now())
-	if grant.ClientID != a.Client.ID {
+	grant, err := a.Pool.Tokens.Refreshed(a.Parameters["REFRESH_TOKEN"], e.now())
+	switch {
+	case grant.ClientID != a.Client.ID:
 		return nil, pool.NotAuthorized("Invalid Refresh Token")
-	}
-	if !ok {
+	case errors.Is(err, tokens.ErrRevoked):
+		return nil, pool.NotAuthorized("Refresh Token has been revoked")
+	case err != nil:
 		return nil, pool.NotAuthorized("Refresh Token has expired")
 	}
 	u, ok := a.Pool.Users.Get(grant.Sub)

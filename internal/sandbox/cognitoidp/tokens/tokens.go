@@ -32,12 +32,13 @@ type Issuer struct {
 
 	mu      sync.Mutex
 	refresh map[[sha256.Size]byte]Grant
+	revoked map[string]bool // by OriginJTI
 }
 
 // New returns an issuer whose RSA-2048 key is made at first use: a key costs a
 // tenth of a second, and many pools never sign anything.
 func New(url, newID func() string) *Issuer {
-	return &Issuer{url: url, newID: newID, refresh: map[[sha256.Size]byte]Grant{},
+	return &Issuer{url: url, newID: newID, refresh: map[[sha256.Size]byte]Grant{}, revoked: map[string]bool{},
 		key: sync.OnceValues(func() (*rsa.PrivateKey, string) {
 			key, err := rsa.GenerateKey(rand.Reader, 2048)
 			if err != nil {
@@ -86,13 +87,44 @@ func (i *Issuer) Grant(sub userpool.Sub, clientID string, now time.Time, life ti
 	return g, userpool.NewSecret(token)
 }
 
-// Refreshed returns the grant of a refresh token; ok is false for a token that
-// is unknown or has expired.
-func (i *Issuer) Refreshed(token userpool.Secret, now time.Time) (g Grant, ok bool) {
+// Errors of a token that was good once.
+var (
+	ErrExpired = errors.New("token has expired")
+	ErrRevoked = errors.New("token has been revoked")
+)
+
+// Refreshed returns the grant of a refresh token, which is the zero Grant for a
+// token that is unknown, and ErrExpired or ErrRevoked.
+func (i *Issuer) Refreshed(token userpool.Secret, now time.Time) (Grant, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	g, ok = i.refresh[sha256.Sum256([]byte(token.Reveal()))]
-	return g, ok && now.Before(g.Expires)
+	g := i.refresh[sha256.Sum256([]byte(token.Reveal()))]
+	switch {
+	case i.revoked[g.OriginJTI]:
+		return g, ErrRevoked
+	case !now.Before(g.Expires):
+		return g, ErrExpired
+	}
+	return g, nil
+}
+
+// Revoke ends a grant: its refresh token and its access tokens are no longer
+// good.
+func (i *Issuer) Revoke(g Grant) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.revoked[g.OriginJTI] = true
+}
+
+// SignOut ends all grants of a user.
+func (i *Issuer) SignOut(sub userpool.Sub) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, g := range i.refresh {
+		if g.Sub == sub {
+			i.revoked[g.OriginJTI] = true
+		}
+	}
 }
 
 // Issue signs the ID and access token of a grant.
@@ -136,17 +168,16 @@ func (i *Issuer) sign(claims jwt.MapClaims) (userpool.Secret, error) {
 	return userpool.NewSecret(text), nil
 }
 
-// ErrExpired is the error of Access for a token that was good once.
-var ErrExpired = errors.New("token has expired")
-
 // Access checks an access token of this pool and returns whom and which client
-// it is about.
+// it is about. The error is ErrExpired, ErrRevoked or one that says what is wrong
+// with the token.
 func (i *Issuer) Access(token userpool.Secret, now time.Time) (sub userpool.Sub, clientID string, err error) {
 	key, _ := i.key()
 	var claims struct {
 		jwt.RegisteredClaims
 		TokenUse string `json:"token_use"`
 		ClientID string `json:"client_id"`
+		Origin   string `json:"origin_jti"`
 	}
 	_, err = jwt.ParseWithClaims(token.Reveal(), &claims, func(*jwt.Token) (any, error) { return &key.PublicKey, nil },
 		jwt.WithValidMethods([]string{"RS256"}), jwt.WithIssuer(i.url()), jwt.WithExpirationRequired(),
@@ -158,8 +189,16 @@ func (i *Issuer) Access(token userpool.Secret, now time.Time) (sub userpool.Sub,
 		return "", "", errors.New("token is not valid") // not err: it can quote the token
 	case claims.TokenUse != "access":
 		return "", "", errors.New("token is not an access token")
+	case i.ended(claims.Origin):
+		return "", "", ErrRevoked
 	}
 	return userpool.Sub(claims.Subject), claims.ClientID, nil
+}
+
+func (i *Issuer) ended(originJTI string) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.revoked[originJTI]
 }
 
 // IssuerOf reads the iss claim of a token that is not checked yet, to find the
