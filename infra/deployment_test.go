@@ -166,7 +166,7 @@ func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
 		}
 	}
 	reconciling := map[string]string{
-		"state_machine_arn": machineARN("reconcile"), "preseed_state_machine_arn": machineARN("preseed"), "staging_bucket_arn": bucket, "run": c.Run,
+		"state_machine_arn": machineARN("reconcile"), "execution_arn": strings.Replace(machineARN("reconcile"), ":stateMachine:", ":execution:", 1), "preseed_state_machine_arn": machineARN("preseed"), "staging_bucket_arn": bucket, "run": c.Run,
 		"topic_arn": topic, "schedule_arn": "arn:aws:scheduler:" + inAccount + "schedule/default/" + deployAs + "-reconcile", "schedule_role_arn": mockRole,
 	}
 	for _, name := range []string{"open-reconciliation", "index-manifest", "scan-target", "match-names", "compare-bucket", "close-reconciliation"} {
@@ -174,8 +174,8 @@ func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
 	}
 	operations := map[string]string{"partition": "aws", "target_account": targetAccount, "region": "eu-west-1", "dns_suffix": "amazonaws.com", "run": c.Run}
 	maps.Copy(want, map[string]any{
-		`aws_iam_role.machine["preseed"]`:                          rendered(t, StatesTrust, nil),
-		`aws_iam_role.machine["reconcile"]`:                        rendered(t, StatesTrust, nil),
+		`aws_iam_role.machine["preseed"]`:                          rendered(t, StatesTrust, map[string]string{"target_account": targetAccount}),
+		`aws_iam_role.machine["reconcile"]`:                        rendered(t, StatesTrust, map[string]string{"target_account": targetAccount}),
 		`aws_iam_role_policy.machine["preseed/states-logging"]`:    rendered(t, StatesLogging, nil),
 		`aws_iam_role_policy.machine["reconcile/states-logging"]`:  rendered(t, StatesLogging, nil),
 		`aws_iam_role_policy.machine["reconcile/reconcile"]`:       rendered(t, Reconcile, reconciling),
@@ -187,7 +187,7 @@ func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
 			"plan_seeding_function_arn": functionARN("plan-seeding"), "seed_batch_function_arn": functionARN("seed-batch"),
 			"close_seeding_function_arn": functionARN("close-seeding"), "state_machine_arn": machineARN("preseed"),
 		}),
-		"aws_iam_role.schedule":                     rendered(t, SchedulerTrust, nil),
+		"aws_iam_role.schedule":                     rendered(t, SchedulerTrust, map[string]string{"target_account": targetAccount}),
 		"aws_iam_role_policy.schedule":              rendered(t, ReconcileSchedule, map[string]string{"reconcile_state_machine_arn": machineARN("reconcile")}),
 		"aws_iam_role_policy.schedule_dead_letters": rendered(t, ScheduleDeadLetters, map[string]string{"dead_letters_arn": deadLetters}),
 		"aws_sqs_queue_policy.dead_letters":         rendered(t, DeadLetters, map[string]string{"dead_letters_arn": deadLetters}),

@@ -17,8 +17,9 @@ import (
 	"poolferry/internal/reconcile/report/reporttest"
 )
 
-// requireEnv names what must not be missing, separated by commas: with browser in
-// it a missing tool fails the tests instead of skipping them.
+// requireEnv names what must not be missing, separated by commas. With browser in
+// it these tests run, and a missing tool fails them; without, they are skipped,
+// for they take as long as all others together.
 const requireEnv = "POOLFERRY_REQUIRE"
 
 // shotsEnv names a folder for screenshots and prints, for looking at.
@@ -26,15 +27,20 @@ const shotsEnv = "POOLFERRY_SCREENSHOTS"
 
 func missing(t *testing.T, what string) {
 	t.Helper()
-	if slices.Contains(strings.Split(os.Getenv(requireEnv), ","), "browser") {
+	if required() {
 		t.Fatal(what)
 	}
 	t.Skip(what)
 }
 
+func required() bool { return slices.Contains(strings.Split(os.Getenv(requireEnv), ","), "browser") }
+
 // installed skips, or fails, without the packages of npm.
 func installed(t *testing.T) {
 	t.Helper()
+	if !required() {
+		t.Skip("run make browser")
+	}
 	for _, name := range []string{"playwright-core", "axe-core", "d3", "@observablehq/plot"} {
 		if _, err := os.Stat(filepath.Join("node_modules", name, "package.json")); err != nil {
 			missing(t, err.Error()+": run make browser")

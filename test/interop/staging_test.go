@@ -95,7 +95,7 @@ func (s *staging) deploy(t *testing.T) {
 	if s.definition, err = statemachines.Render(statemachines.Preseed, functions); err != nil {
 		t.Fatal(err)
 	}
-	trust, err := infra.Render(infra.StatesTrust, nil)
+	trust, err := infra.Render(infra.StatesTrust, map[string]string{"target_account": s.Target.Account})
 	if err != nil {
 		t.Fatal(err)
 	}

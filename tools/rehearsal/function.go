@@ -14,6 +14,7 @@ import (
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 
 	"poolferry/infra"
+	"poolferry/internal/config"
 	"poolferry/internal/sandbox/cognitoidp"
 	"poolferry/internal/sandbox/iam"
 	"poolferry/internal/sandbox/lambda"
@@ -85,6 +86,7 @@ func (w *World) addFunctions() error {
 		_, err := w.Sandbox.Lambda.Add(lambda.Function{
 			Account: w.Target.Account, Region: w.Target.Region, Name: d.name, Timeout: d.timeout,
 			RoleARN: roleARN(w.Target.Account, roleOf(d.name)), Permissions: permissions, Runner: &function{world: w, deployment: d},
+			Environment: map[string]string{config.EnvName: string(w.YAML)},
 		})
 		if err != nil {
 			return err

@@ -42,6 +42,7 @@ func (w *World) machines() []machine {
 				"topic": w.topicARN(), "schedule_name": scheduleName,
 			},
 			resources: map[string]string{
+				"execution_arn":             strings.Replace(w.machineARN(statemachines.Reconcile), ":stateMachine:", ":execution:", 1),
 				"preseed_state_machine_arn": w.machineARN(statemachines.Preseed), "staging_bucket_arn": bucketARN, "run": runID,
 				"topic_arn": w.topicARN(), "schedule_arn": w.scheduleARN(), "schedule_role_arn": roleARN(w.Target.Account, scheduleRole),
 			},
@@ -70,7 +71,7 @@ func (w *World) addMachine(ctx context.Context, m machine) error {
 	}
 	maps.Copy(values, m.values)
 	maps.Copy(resources, m.resources)
-	role, err := w.addRole(role{w.Target.Account, "poolferry-" + m.definition, policy{infra.StatesTrust, nil}, []policy{{m.policy, resources}}})
+	role, err := w.addRole(role{w.Target.Account, "poolferry-" + m.definition, policy{infra.StatesTrust, w.ownAccount()}, []policy{{m.policy, resources}}})
 	if err != nil {
 		return err
 	}

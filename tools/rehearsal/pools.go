@@ -8,16 +8,22 @@ import (
 // Attributes that only the target has: the mapping fills them.
 var targetOnly = []string{"legacy_sub", "plan"}
 
+// The names of the pools.
+const (
+	sourcePool = "people"
+	targetPool = "people-new"
+)
+
 // createPools creates both pools with the same sign-in rules, and their app
 // clients. The migration's client at the source may read every attribute, so
 // that ID tokens are complete, and tells unknown users from wrong passwords.
 func (w *World) createPools() error {
 	custom := crowd.CustomAttributes()
 	var err error
-	if w.Source.PoolID, err = w.Cognito.CreatePool(w.Source.Account, w.Source.Region, w.pool("people", custom, true)); err != nil {
+	if w.Source.PoolID, err = w.Cognito.CreatePool(w.Source.Account, w.Source.Region, w.pool(sourcePool, custom, true)); err != nil {
 		return err
 	}
-	if w.Target.PoolID, err = w.Cognito.CreatePool(w.Target.Account, w.Target.Region, w.pool("people-new", append(targetOnly, custom...), false)); err != nil {
+	if w.Target.PoolID, err = w.Cognito.CreatePool(w.Target.Account, w.Target.Region, w.pool(targetPool, append(targetOnly, custom...), false)); err != nil {
 		return err
 	}
 	w.Source.Client, err = w.Cognito.CreateClient(w.Source.PoolID, cognitoidp.ClientSpec{Secret: true, Settings: cognitoidp.ClientSettings{
@@ -51,11 +57,20 @@ func (w *World) pool(name string, custom []string, totp bool) cognitoidp.PoolSpe
 		},
 		MFA: cognitoidp.MFAConfig{TOTP: totp},
 	}
+	if name == targetPool {
+		// As infra/modules/target-pool makes it: nobody registers under the name of
+		// one who has not moved, and codes are not limited to fifty a day.
+		spec.Settings.AdminCreateUserConfig.AllowAdminCreateUserOnly = true
+		spec.Settings.EmailConfiguration = []byte(`{"EmailSendingAccount":"DEVELOPER","SourceArn":"arn:aws:ses:` + targetRegion + `:` + targetAccount + `:identity/example.com"}`)
+	}
 	if w.options.Shape == crowd.UsernameAttributes {
 		spec.Frozen.AliasAttributes, spec.Frozen.UsernameAttributes = nil, []string{"email", "phone_number"}
 	}
 	for _, name := range custom {
 		spec.Schema = append(spec.Schema, cognitoidp.Attribute{Name: name, AttributeDataType: "String"})
+	}
+	if w.options.Pool != nil {
+		w.options.Pool(name == targetPool, &spec)
 	}
 	return spec
 }

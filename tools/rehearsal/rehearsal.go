@@ -22,6 +22,7 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
+	"poolferry/infra"
 	"poolferry/internal/cognito"
 	"poolferry/internal/config"
 	"poolferry/internal/sandbox"
@@ -33,6 +34,7 @@ import (
 	"poolferry/internal/sandbox/lambda"
 	"poolferry/internal/sandbox/s3"
 	"poolferry/internal/sandbox/scheduler"
+	"poolferry/internal/sandbox/servicequotas"
 	"poolferry/internal/sandbox/sns"
 	"poolferry/internal/sandbox/states"
 	"poolferry/internal/sandbox/states/integration"
@@ -57,6 +59,9 @@ type Options struct {
 
 	// Change is applied to the configuration; nil changes nothing.
 	Change func(*config.Config)
+	// Pool is applied to what each pool is made from, target or source; nil
+	// changes nothing.
+	Pool func(target bool, spec *cognitoidp.PoolSpec)
 
 	FunctionLog io.Writer // what functions and state machines log; nil discards
 	RequestLog  io.Writer // a line of JSON per call; nil discards
@@ -87,6 +92,7 @@ type World struct {
 	States    *states.Service
 	Scheduler *scheduler.Service
 	SNS       *sns.Service
+	Quotas    *servicequotas.Service
 	Source    Site
 	Target    Site
 	People    []crowd.Person
@@ -137,6 +143,7 @@ func New(ctx context.Context, o Options) (*World, error) {
 	})
 	w.S3 = s3.New(o.Now)
 	w.SNS = sns.New(o.Now)
+	w.Quotas = servicequotas.New()
 	w.Scheduler = scheduler.New(scheduler.Options{
 		Now: o.Now, Roles: w.Sandbox.IAM,
 		StepFunctions: func(ctx context.Context, call *wire.Call) (*wire.Reply, error) { return w.States.Serve(ctx, call) },
@@ -162,6 +169,7 @@ func (w *World) build(ctx context.Context) error {
 		func() error { return w.Sandbox.Register(w.States) },
 		func() error { return w.Sandbox.Register(w.Scheduler) },
 		func() error { return w.Sandbox.Register(w.SNS) },
+		func() error { return w.Sandbox.Register(w.Quotas) },
 		func() error { return w.Sandbox.AddAccount(w.Source.Label, w.Source.Account) },
 		func() error { return w.Sandbox.AddAccount(w.Target.Label, w.Target.Account) },
 		w.createPools,
@@ -183,9 +191,21 @@ func (w *World) build(ctx context.Context) error {
 	return nil
 }
 
-// createBucket makes the staging bucket.
+// createBucket makes the staging bucket as infra does.
 func (w *World) createBucket() error {
-	return w.S3.CreateBucket(w.Target.Account, w.Target.Region, w.Config.Staging.Bucket)
+	bucket := w.Config.Staging.Bucket
+	if err := w.S3.CreateBucket(w.Target.Account, w.Target.Region, bucket); err != nil {
+		return err
+	}
+	key := fmt.Sprintf("arn:aws:kms:%s:%s:key/00000000-0000-4000-8000-000000000001", w.Target.Region, w.Target.Account)
+	policy, err := infra.Render(infra.StagingBucket, map[string]string{"staging_bucket_arn": "arn:aws:s3:::" + bucket, "staging_key_arn": key})
+	if err != nil {
+		return err
+	}
+	return w.S3.Configure(bucket, func(c *s3.Configuration) {
+		c.Policy, c.KMSKey, c.Versioned = string(policy), key, true
+		c.ExpirePrefix, c.ExpireDays, c.ExpireNoncurrent = "runs/", 90, 7
+	})
 }
 
 // settle puts the people into the source pool.

@@ -115,6 +115,11 @@ func (w *World) policyValues(name, function string) map[string]string {
 	return nil
 }
 
+// ownAccount fills the trust of a service that acts for the target account.
+func (w *World) ownAccount() map[string]string {
+	return map[string]string{"target_account": w.Target.Account}
+}
+
 func roleARN(account, name string) string {
 	return fmt.Sprintf("arn:aws:iam::%s:role/%s", account, name)
 }

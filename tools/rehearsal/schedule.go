@@ -39,7 +39,7 @@ func (w *World) addTopic() error {
 // addSchedule makes the schedule of the reconciliation and its role.
 func (w *World) addSchedule(ctx context.Context) error {
 	roleARN, err := w.addRole(role{
-		w.Target.Account, scheduleRole, policy{infra.SchedulerTrust, nil},
+		w.Target.Account, scheduleRole, policy{infra.SchedulerTrust, w.ownAccount()},
 		[]policy{{infra.ReconcileSchedule, map[string]string{"reconcile_state_machine_arn": w.machineARN(statemachines.Reconcile)}}},
 	})
 	if err != nil {

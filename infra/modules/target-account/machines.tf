@@ -41,6 +41,7 @@ locals {
           compare_bucket_function_arn       = local.function_arn["compare-bucket"]
           close_reconciliation_function_arn = local.function_arn["close-reconciliation"]
           state_machine_arn                 = local.machine_arn["reconcile"]
+          execution_arn                     = replace(local.machine_arn["reconcile"], ":stateMachine:", ":execution:")
           preseed_state_machine_arn         = local.machine_arn["preseed"]
           staging_bucket_arn                = local.staging_bucket_arn
           run                               = local.run
@@ -77,7 +78,7 @@ resource "aws_iam_role" "machine" {
 
   name                 = "${local.name}-${each.key}"
   description          = "poolferry ${local.run}: role of the state machine ${each.key}"
-  assume_role_policy   = file("${path.module}/policies/states-trust.json")
+  assume_role_policy   = templatefile("${path.module}/policies/states-trust.json", { target_account = local.account })
   permissions_boundary = var.permissions_boundary_arn
 }
 

@@ -15,7 +15,7 @@ resource "aws_sqs_queue_policy" "dead_letters" {
 resource "aws_iam_role" "schedule" {
   name                 = "${local.name}-schedule"
   description          = "poolferry ${local.run}: starts reconciliations"
-  assume_role_policy   = file("${path.module}/policies/scheduler-trust.json")
+  assume_role_policy   = templatefile("${path.module}/policies/scheduler-trust.json", { target_account = local.account })
   permissions_boundary = var.permissions_boundary_arn
 }
 
