@@ -36,7 +36,8 @@ const prefetchLimit = 2 * time.Second
 
 // MigrateUser builds the migration trigger. Credentials and the target's
 // description are fetched ahead of the first event; if that fails, the first
-// event tries again and reports what is wrong, with its audit line.
+// event tries again and reports what is wrong, with its audit line. Asked for a
+// trial, the function tells what its roles let it do.
 func MigrateUser(ctx context.Context, env Environment) (lambda.Handler, error) {
 	cfg, err := config.FromEnv(env.Lookup)
 	if err != nil {
@@ -63,7 +64,7 @@ func MigrateUser(ctx context.Context, env Environment) (lambda.Handler, error) {
 		Region: cfg.Target.Region, PoolID: cfg.Target.PoolID, SMSMFA: cfg.Target.SMSMFA,
 	})
 	prefetch(ctx, telemetry.NewLogger(env.Stdout, nil), source, target)
-	return trigger.New(trigger.Options{
+	handler := trigger.New(trigger.Options{
 		PoolID:   cfg.Target.PoolID,
 		Mapping:  cfg.Mapping,
 		MFA:      cfg.MFAPolicy,
@@ -72,5 +73,6 @@ func MigrateUser(ctx context.Context, env Environment) (lambda.Handler, error) {
 		Target:   target,
 		Recorder: telemetry.NewRecorder(env.Stdout, cfg.Run, secrets.NameKey, env.Now),
 		Now:      env.Now,
-	}), nil
+	})
+	return withTrial(handler, cfg, source, target), nil
 }

@@ -97,10 +97,14 @@ func (d *Directory) ClientReads(ctx context.Context, clientID string) ([]string,
 	if out.UserPoolClient == nil {
 		return nil, fault.New(fault.Unavailable, "describe client %s of pool %s: empty answer", clientID, d.poolID)
 	}
-	if reads := out.UserPoolClient.ReadAttributes; len(reads) > 0 {
-		return reads, nil
+	return readsOf(out.UserPoolClient), nil
+}
+
+func readsOf(client *types.UserPoolClientType) []string {
+	if reads := client.ReadAttributes; len(reads) > 0 {
+		return reads
 	}
-	return userpool.StandardAttributes(), nil
+	return userpool.StandardAttributes()
 }
 
 // nameAttributes are the attributes that a person's name may stand in.
@@ -145,10 +149,13 @@ func describe(ctx context.Context, client *cip.Client, poolID string) (userpool.
 	if err != nil {
 		return userpool.Pool{}, classify(fmt.Errorf("describe pool %s: %w", poolID, err))
 	}
-	in := out.UserPool
-	if in == nil {
+	if out.UserPool == nil {
 		return userpool.Pool{}, fault.New(fault.Unavailable, "describe pool %s: empty answer", poolID)
 	}
+	return poolOf(poolID, out.UserPool)
+}
+
+func poolOf(poolID string, in *types.UserPoolType) (userpool.Pool, error) {
 	pool := userpool.Pool{
 		ID:     poolID,
 		Schema: make(userpool.Schema, len(in.SchemaAttributes)),

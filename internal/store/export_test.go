@@ -13,7 +13,7 @@ func Keys() []string {
 	h := manifest.Header{Origin: manifest.Origin{Generation: 3}, Shard: "0a", Attempt: 2, Part: 7}
 	sum := manifest.DigestOf(nil)
 	keys := []string{
-		planKey, stopKey, leaseKey, progressKey, reportKey,
+		planKey, stopKey, preflightKey, leaseKey, progressKey, reportKey,
 		generationKey(3), manifestKey(3), groupsKey(3), checkpointKey(3, "0a"), commitKey(3, "0a"), partKey(h, sum),
 		indexCommitKey(3, 64, "g00003-s000-i00012"), indexSegmentKey(3, 64, "g00003-s000-i00012", sum),
 		basisKey("r1"), itemsKey("r1", "scan"), scanKey("r1", "0a"), scanPartKey("r1", "0a", 2, 7, sum),

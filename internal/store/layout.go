@@ -12,8 +12,9 @@ import (
 func runPrefix(run string) string { return "runs/" + run + "/" }
 
 const (
-	planKey = "plan.json"
-	stopKey = "stop.json"
+	planKey      = "plan.json"
+	stopKey      = "stop.json"
+	preflightKey = "preflight.json"
 )
 
 func generationKey(generation int) string { return generationFolder(generation) + "generation.json" }

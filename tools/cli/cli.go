@@ -59,6 +59,9 @@ be rehearsed first on a local AWS, without an account.` + exitStatus(nil, allCod
   # a local AWS with two pools, to point the AWS CLI or your own app at
   poolferry sandbox
 
+  # what would go wrong, before anybody signs in?
+  poolferry preflight
+
   # what would happen to this user?
   poolferry explain --config poolferry.yaml ada@example.com
 
@@ -80,7 +83,7 @@ be rehearsed first on a local AWS, without an account.` + exitStatus(nil, allCod
 	root.SetErr(io.err)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newDemo(io), newSandbox(io), newExplain(io), newSeed(io), newManifest(io), newReconcile(io), newStatus(io), newReport(io))
+	root.AddCommand(newDemo(io), newSandbox(io), newExplain(io), newPreflight(io), newSeed(io), newManifest(io), newReconcile(io), newStatus(io), newReport(io))
 	return root
 }
 

@@ -1,0 +1,148 @@
+package preflight
+
+import (
+	"poolferry/internal/fault"
+	"poolferry/internal/manifest"
+	"poolferry/internal/preflight/staged"
+	"poolferry/internal/preflight/trial"
+	"poolferry/internal/userpool"
+)
+
+// Where the trigger reads attributes, as package trigger says it.
+const (
+	FromLookup  = "lookup"
+	FromIDToken = "id_token"
+)
+
+// Settings are what the configuration says.
+type Settings struct {
+	Run           string
+	Source        manifest.Pool
+	Target        manifest.Pool // its account is not configured
+	ClientID      string        // at the source
+	ClientSecret  bool          // there is one configured
+	LoginRole     string        // ARN
+	ExportRole    string        // ARN; empty for none
+	Profile       string        // FromLookup or FromIDToken
+	SMSMFA        bool
+	MFAVerify     bool // the trigger answers second factors at the source
+	Mapping       userpool.Mapping
+	StagingBucket string
+	Paces         []Pace
+	QuotaRaised   bool
+}
+
+// Pace is how many requests per second the run may send in a category of requests
+// as Cognito counts them.
+type Pace struct {
+	Category  string // such as UserList
+	Line      string // its name in the configuration
+	PerSecond float64
+	AtSource  bool // the source's account has the quota
+}
+
+// Facts are what was read. A nil part was not.
+type Facts struct {
+	Settings
+	Account  string // of the credentials, which is the target's
+	Refusals []Refusal
+
+	SourcePool   *Pool
+	SourceClient *Client
+	TargetPool   *Pool
+	Factors      *Factors
+	Clients      []Client // of the target
+	Function     *Function
+	Trial        *trial.Answer
+	TrialFailed  bool // the function gave no answer
+	Bucket       *Bucket
+	Quotas       map[string]float64 // of the target's account, by category
+	Strangers    *Strangers
+	RunPlan      error // why the run's plan is not for this configuration
+	Staged       *staged.Result
+	StagedError  error // why what is staged cannot be read
+}
+
+// Who may not read something.
+const (
+	AsExport = "export role"
+	AsOwn    = "your credentials"
+)
+
+// Refusal is an action that did not go.
+type Refusal struct {
+	As     string
+	Action string // such as cognito-idp:ListUsers
+	About  string
+	Kind   fault.Kind
+	Code   string // what AWS said
+}
+
+// Pool is what DescribeUserPool tells.
+type Pool struct {
+	userpool.Pool
+	Users            int // as the pool estimates it
+	Plan             string
+	ThreatProtection string // OFF, AUDIT or ENFORCED
+	SelfSignUp       bool
+	CognitoSendsMail bool
+	Password         PasswordRules
+	MigrationTrigger string            // ARN; empty for none
+	Triggers         map[string]string // ARN by name, all of them
+}
+
+// PasswordRules are a password policy.
+type PasswordRules struct {
+	MinimumLength                                   int
+	Uppercase, Lowercase, Numbers, Symbols, History bool
+}
+
+// Factors are the second factors that a pool asks for.
+type Factors struct {
+	SMS, TOTP, Email bool
+}
+
+// Client is an app client.
+type Client struct {
+	ID         string
+	Name       string
+	Flows      []string
+	HidesUsers bool
+	Secret     bool // it has one
+	Reads      []string
+	Writes     []string // without a list of its own: none but standard ones
+	Managed    bool     // people sign in through managed login
+}
+
+// Function is the function that the target pool names as its migration trigger.
+type Function struct {
+	ARN    string
+	Gone   bool
+	Policy string // resource policy; empty for none
+	Ours   bool   // deployed for this run and these pools
+	// Differs are the sections in which its configuration differs.
+	Differs []string
+}
+
+// Bucket is how the staging bucket is set.
+type Bucket struct {
+	Missing, Foreign, Elsewhere bool
+	Policy                      string
+	PolicyUnread                bool
+	PublicBlocked               bool
+	KMS                         bool
+	Versioned                   bool
+	Expires                     bool // what is of the run
+}
+
+// Usable reports whether a run can keep anything in the bucket.
+func (b Bucket) Usable() bool { return !b.Missing && !b.Foreign && !b.Elsewhere }
+
+// Strangers are target users who belong to the source and whom the trigger has
+// not made.
+type Strangers struct {
+	Reconciled bool // counted by a reconciliation; otherwise found in a sample
+	Looked     int  // users of the sample who were looked up at the source
+	Users      int
+	Subs       []userpool.Sub // at the target
+}
