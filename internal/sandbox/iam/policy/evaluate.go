@@ -83,6 +83,20 @@ func (r Request) Trust(p Document) (out Verdict, direct bool) {
 	return out, direct
 }
 
+// TrustsService asks a trust policy: may a service of AWS become the role?
+func (r Request) TrustsService(p Document, service string) bool {
+	out := false
+	for _, s := range p {
+		if s.covers(r.Action) && s.conditionsHold(r.Context) && slices.Contains(s.principals, principal{kind: "Service", value: service}) {
+			if s.deny {
+				return false
+			}
+			out = true
+		}
+	}
+	return out
+}
+
 func (s statement) covers(action string) bool {
 	return slices.ContainsFunc(s.actions, func(pattern string) bool { return matchAction(pattern, action) })
 }
