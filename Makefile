@@ -4,9 +4,6 @@ GO            ?= go
 GOLANGCI      := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 TFLINT        := github.com/terraform-linters/tflint@v0.64.0
 FUZZTIME      ?= 20000x
-LAMBDAS       := $(notdir $(patsubst %/main.go,%,$(wildcard lambdas/*/main.go)))
-ARCHS         := arm64 amd64
-LAMBDA_FLAGS  := -tags lambda.norpc -trimpath -ldflags="-s -w"
 
 .DEFAULT_GOAL := help
 
@@ -35,12 +32,9 @@ lint: ## formatting, vet, go.mod, golangci-lint (built from source on first use)
 	$(GO) run $(GOLANGCI) run ./...
 
 .PHONY: build
-build: ## the command line tool into bin/, the Lambda binaries into dist/
+build: ## the command line tool into bin/, the Lambda functions, built and zipped, into dist/
 	$(GO) build -trimpath -o bin/poolferry ./tools/poolferry
-	@for name in $(LAMBDAS); do for arch in $(ARCHS); do \
-		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build $(LAMBDA_FLAGS) -o dist/$$name-$$arch/bootstrap ./lambdas/$$name || exit 1; \
-		printf '%10d bytes  dist/%s-%s/bootstrap\n' $$(wc -c <dist/$$name-$$arch/bootstrap) $$name $$arch; \
-	done; done
+	$(GO) run ./tools/pack -go "$(GO)"
 
 .PHONY: bench
 bench: ## the numbers of docs/numbers.md, measured here and now
