@@ -145,6 +145,8 @@ func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
 		Reconciliation:      {"staging_bucket_arn": bucket, "run": c.Run},
 		ReconciliationSweep: {"staging_bucket_arn": bucket, "run": c.Run},
 		TargetDirectory:     {"target_pool_arn": targetPool},
+		TargetSettings:      {"target_pool_arn": targetPool},
+		SeedingSweep:        {"staging_bucket_arn": bucket, "run": c.Run},
 	}
 	want := map[string]any{}
 	for name, d := range rehearsed(t) { // so that what the sandbox proves is what is deployed

@@ -31,12 +31,14 @@ const (
 	LambdaTrust  = "lambda-trust"   // target account: lets Lambda run as an execution role
 	MigrateUser  = "migrate-user"   // target account: what the migration trigger may do
 	Seeding      = "seeding"        // target account: what each of the seeding functions may do
+	SeedingSweep = "seeding-sweep"  // target account: besides, delete what nobody reads any more
 	StatesTrust  = "states-trust"   // target account: lets Step Functions run as the state machine's role
 	Preseed      = "preseed"        // target account: what the preseed state machine may do
 
 	Reconciliation      = "reconciliation"       // target account: what each of the reconciliation's functions may do
 	ReconciliationSweep = "reconciliation-sweep" // target account: besides, delete what nobody reads any more
 	TargetDirectory     = "target-directory"     // target account: besides, list the target pool
+	TargetSettings      = "target-settings"      // target account: besides, read its settings
 	Reconcile           = "reconcile"            // target account: what the reconcile state machine may do
 	SchedulerTrust      = "scheduler-trust"      // target account: lets EventBridge Scheduler run as the schedule's role
 	ReconcileSchedule   = "reconcile-schedule"   // target account: what the schedule may do

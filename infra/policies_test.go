@@ -62,6 +62,8 @@ func values(t *testing.T) map[string]map[string]string {
 		Reconciliation:      {"staging_bucket_arn": "arn:aws:s3:::" + c.Staging.Bucket, "run": c.Run, "log_group_arn": logGroup},
 		ReconciliationSweep: {"staging_bucket_arn": "arn:aws:s3:::" + c.Staging.Bucket, "run": c.Run},
 		TargetDirectory:     {"target_pool_arn": targetPool},
+		TargetSettings:      {"target_pool_arn": targetPool},
+		SeedingSweep:        {"staging_bucket_arn": "arn:aws:s3:::" + c.Staging.Bucket, "run": c.Run},
 		Reconcile: {
 			"open_reconciliation_function_arn": functions + "open-reconciliation", "index_manifest_function_arn": functions + "index-manifest",
 			"scan_target_function_arn": functions + "scan-target", "match_names_function_arn": functions + "match-names",
@@ -140,7 +142,7 @@ func TestEveryPolicyRenders(t *testing.T) {
 		}
 	}
 	want := []string{LoginRole, LoginRoleMFA, LoginTrust, ExportRole, ExportTrust, LambdaTrust, MigrateUser, Seeding, StatesTrust, Preseed,
-		Reconciliation, ReconciliationSweep, TargetDirectory, Reconcile, SchedulerTrust, ReconcileSchedule,
+		Reconciliation, ReconciliationSweep, TargetDirectory, TargetSettings, SeedingSweep, Reconcile, SchedulerTrust, ReconcileSchedule,
 		StagingBucket, StagingKey, StagingKeyUse, OperationsKey, OperationsKeyUse, Topic, StatesLogging, ScheduleDeadLetters, DeadLetters,
 		Secrets, SecretsKey, VPC}
 	slices.Sort(want)

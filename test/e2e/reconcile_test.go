@@ -197,26 +197,31 @@ func TestNeverCompleteWhereSomethingFails(t *testing.T) {
 	}
 }
 
-// TestCompletion: everybody has moved. The first reconciliation does not believe
-// it yet, the second does, says so and disables the schedule; the third has
-// nothing more to say.
-func TestCompletion(t *testing.T) {
+// preseed stages everything as an operator does.
+func preseed(t *testing.T, w *rehearsal.World) {
+	t.Helper()
+	execute(t, w, statemachines.Preseed)
+}
+
+// everybodyMoved is a rehearsal in which everything is staged and everybody has
+// moved.
+func everybodyMoved(t *testing.T, people int, stage func(*testing.T, *rehearsal.World)) (*rehearsal.World, *reconcile.Reconciliation) {
+	t.Helper()
 	w, err := rehearsal.New(t.Context(), rehearsal.Options{Seed: 8, Speed: 50, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.Close() })
-	const people = 70
 	for i := range people {
 		_, err := w.Cognito.PutUser(w.Source.PoolID, cognitoidp.UserSpec{
 			Username: fmt.Sprintf("user-%02d", i), Password: userpool.NewSecret("Canary-1!"), Status: userpool.StatusConfirmed,
-			Attributes: userpool.Attributes{"email": fmt.Sprintf("u%02d@example.com", i), "email_verified": "true"},
+			Attributes: userpool.Attributes{"email": fmt.Sprintf("u%02d@example.com", i), "email_verified": "true"}, Groups: []string{"members"},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	execute(t, w, statemachines.Preseed)
+	stage(t, w)
 	client := app(t, w)
 	for i := range people {
 		if got, err := client.SignIn(t.Context(), fmt.Sprintf("u%02d@example.com", i), userpool.NewSecret("Canary-1!"), nil); err != nil || !got.Done {
@@ -227,6 +232,15 @@ func TestCompletion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return w, r
+}
+
+// TestCompletion: everybody has moved. The first reconciliation does not believe
+// it yet, the second does, says so and disables the schedule; the third has
+// nothing more to say.
+func TestCompletion(t *testing.T) {
+	const people = 70
+	w, r := everybodyMoved(t, people, preseed)
 	schedules := scheduler.NewFromConfig(aws.Config{
 		Region: w.Target.Region, BaseEndpoint: &w.Endpoint,
 		Credentials: credentials.NewStaticCredentialsProvider(w.Target.Operator.AccessKeyID, w.Target.Operator.SecretAccessKey.Reveal(), ""),

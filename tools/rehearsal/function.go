@@ -49,9 +49,9 @@ type deployment struct {
 var deployments = []deployment{
 	{migrateUser, []string{infra.MigrateUser}, 5 * time.Second, lambdas.MigrateUser},
 	{planSeeding, []string{infra.Seeding}, time.Minute, lambdas.PlanSeeding},
-	{seedBatch, []string{infra.Seeding}, 70 * time.Second, lambdas.SeedBatch},
-	{closeSeeding, []string{infra.Seeding}, 2 * time.Minute, lambdas.CloseSeeding},
-	{openReconciliation, []string{infra.Reconciliation, infra.TargetDirectory}, 110 * time.Second, lambdas.OpenReconciliation},
+	{seedBatch, []string{infra.Seeding, infra.SeedingSweep}, 70 * time.Second, lambdas.SeedBatch},
+	{closeSeeding, []string{infra.Seeding, infra.SeedingSweep}, 2 * time.Minute, lambdas.CloseSeeding},
+	{openReconciliation, []string{infra.Reconciliation, infra.TargetDirectory, infra.TargetSettings}, 110 * time.Second, lambdas.OpenReconciliation},
 	{indexManifest, []string{infra.Reconciliation}, 260 * time.Second, lambdas.IndexManifest},
 	{scanTarget, []string{infra.Reconciliation, infra.TargetDirectory}, 270 * time.Second, lambdas.ScanTarget},
 	{matchNames, []string{infra.Reconciliation}, 590 * time.Second, lambdas.MatchNames},

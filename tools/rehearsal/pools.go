@@ -1,8 +1,11 @@
 package rehearsal
 
 import (
+	"slices"
+
 	"poolferry/internal/sandbox/cognitoidp"
 	"poolferry/internal/sandbox/crowd"
+	"poolferry/internal/userpool"
 )
 
 // Attributes that only the target has: the mapping fills them.
@@ -18,28 +21,29 @@ const (
 // clients. The migration's client at the source may read every attribute, so
 // that ID tokens are complete, and tells unknown users from wrong passwords.
 func (w *World) createPools() error {
-	custom := crowd.CustomAttributes()
+	source := w.pool(sourcePool, crowd.CustomAttributes(), true)
+	target := w.pool(targetPool, append(targetOnly, crowd.CustomAttributes()...), false)
 	var err error
-	if w.Source.PoolID, err = w.Cognito.CreatePool(w.Source.Account, w.Source.Region, w.pool(sourcePool, custom, true)); err != nil {
+	if w.Source.PoolID, err = w.Cognito.CreatePool(w.Source.Account, w.Source.Region, source); err != nil {
 		return err
 	}
-	if w.Target.PoolID, err = w.Cognito.CreatePool(w.Target.Account, w.Target.Region, w.pool(targetPool, append(targetOnly, custom...), false)); err != nil {
+	if w.Target.PoolID, err = w.Cognito.CreatePool(w.Target.Account, w.Target.Region, target); err != nil {
 		return err
 	}
 	w.Source.Client, err = w.Cognito.CreateClient(w.Source.PoolID, cognitoidp.ClientSpec{Secret: true, Settings: cognitoidp.ClientSettings{
 		ClientName:                 "poolferry",
 		ExplicitAuthFlows:          []string{"ALLOW_ADMIN_USER_PASSWORD_AUTH"},
 		PreventUserExistenceErrors: "LEGACY",
-		ReadAttributes:             readable(custom),
+		ReadAttributes:             readable(source),
 	}})
 	if err != nil {
 		return err
 	}
 	// The app as it was before the migration.
-	if _, err = w.Cognito.CreateClient(w.Source.PoolID, cognitoidp.ClientSpec{Settings: app("people's app", custom)}); err != nil {
+	if _, err = w.Cognito.CreateClient(w.Source.PoolID, cognitoidp.ClientSpec{Settings: app("people's app", source)}); err != nil {
 		return err
 	}
-	w.Target.Client, err = w.Cognito.CreateClient(w.Target.PoolID, cognitoidp.ClientSpec{Settings: app("people's app", append(targetOnly, custom...))})
+	w.Target.Client, err = w.Cognito.CreateClient(w.Target.PoolID, cognitoidp.ClientSpec{Settings: app("people's app", target)})
 	return err
 }
 
@@ -75,24 +79,22 @@ func (w *World) pool(name string, custom []string, totp bool) cognitoidp.PoolSpe
 	return spec
 }
 
-func app(name string, custom []string) cognitoidp.ClientSettings {
+func app(name string, of cognitoidp.PoolSpec) cognitoidp.ClientSettings {
 	return cognitoidp.ClientSettings{
 		ClientName:                 name,
 		ExplicitAuthFlows:          []string{"ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"},
 		PreventUserExistenceErrors: "ENABLED",
-		ReadAttributes:             readable(custom),
+		ReadAttributes:             readable(of),
 	}
 }
 
-// readable lists the standard attributes and the custom ones.
-func readable(custom []string) []string {
-	names := []string{
-		"address", "birthdate", "email", "email_verified", "family_name", "gender", "given_name", "locale",
-		"middle_name", "name", "nickname", "phone_number", "phone_number_verified", "picture",
-		"preferred_username", "profile", "updated_at", "website", "zoneinfo",
-	}
-	for _, name := range custom {
-		names = append(names, "custom:"+name)
+// readable lists the standard attributes and the custom ones of a pool.
+func readable(of cognitoidp.PoolSpec) []string {
+	names := append([]string{}, userpool.StandardAttributes()...)
+	for _, a := range of.Schema {
+		if !slices.Contains(names, a.Name) {
+			names = append(names, "custom:"+a.Name)
+		}
 	}
 	return names
 }

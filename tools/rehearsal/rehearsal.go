@@ -100,9 +100,10 @@ type World struct {
 	Config    *config.Config
 	Secrets   config.Secrets
 
-	options Options
-	calls   *callCounter
-	front   *http.Server // of the tap, nil without one
+	options  Options
+	roleARNs []string
+	calls    *callCounter
+	front    *http.Server // of the tap, nil without one
 }
 
 const (
@@ -266,6 +267,9 @@ func (w *World) App(ctx context.Context) (*cognito.App, error) {
 	}
 	return cognito.NewApp(account, w.Target.Region, w.Target.Client.ID, w.Target.Client.Secret), nil
 }
+
+// OperatorEnv is the environment of the target's operator.
+func (w *World) OperatorEnv() func(string) (string, bool) { return w.env(w.Target.Operator) }
 
 // env is the environment of a process that works with the credentials.
 func (w *World) env(c iam.Credentials) func(string) (string, bool) {

@@ -3,6 +3,7 @@ package rehearsal
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"poolferry/infra"
 )
@@ -50,7 +51,9 @@ func (w *World) addRole(r role) (string, error) {
 		}
 		documents = append(documents, document)
 	}
-	return w.Sandbox.IAM.AddRole(r.account, r.name, trust, documents...)
+	arn, err := w.Sandbox.IAM.AddRole(r.account, r.name, trust, documents...)
+	w.roleARNs = append(w.roleARNs, arn)
+	return arn, err
 }
 
 // policy is a policy of package infra and what fills it.
@@ -95,6 +98,9 @@ func (w *World) roles() []role {
 	return roles
 }
 
+// Roles are the ARNs of all roles.
+func (w *World) Roles() []string { return slices.Clone(w.roleARNs) }
+
 // policyValues fill a policy of a function's execution role.
 func (w *World) policyValues(name, function string) map[string]string {
 	log := fmt.Sprintf("arn:aws:logs:%s:%s:log-group:/aws/lambda/%s", w.Target.Region, w.Target.Account, function)
@@ -107,9 +113,9 @@ func (w *World) policyValues(name, function string) map[string]string {
 		}
 	case infra.Reconciliation:
 		return map[string]string{"staging_bucket_arn": bucketARN, "run": runID, "log_group_arn": log}
-	case infra.ReconciliationSweep:
+	case infra.ReconciliationSweep, infra.SeedingSweep:
 		return map[string]string{"staging_bucket_arn": bucketARN, "run": runID}
-	case infra.TargetDirectory:
+	case infra.TargetDirectory, infra.TargetSettings:
 		return map[string]string{"target_pool_arn": poolARN(w.Target)}
 	}
 	return nil

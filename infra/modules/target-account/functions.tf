@@ -22,7 +22,7 @@ locals {
     }
     seed-batch = {
       does        = "stages one batch of profiles"
-      policies    = ["seeding", "staging-key-use"]
+      policies    = ["seeding", "seeding-sweep", "staging-key-use"]
       timeout     = 70
       memory      = 256
       concurrency = try(local.file.seeding.concurrency, 16) + 4 # the batches that run at a time, and what repeats one
@@ -30,7 +30,7 @@ locals {
     }
     close-seeding = {
       does        = "closes a generation of the manifest"
-      policies    = ["seeding", "staging-key-use"]
+      policies    = ["seeding", "seeding-sweep", "staging-key-use"]
       timeout     = 120
       memory      = 256
       concurrency = 2
@@ -38,7 +38,7 @@ locals {
     }
     open-reconciliation = {
       does        = "takes the lease and chooses what is compared"
-      policies    = ["reconciliation", "target-directory", "staging-key-use"]
+      policies    = ["reconciliation", "target-directory", "target-settings", "staging-key-use"]
       timeout     = 110
       memory      = 512
       concurrency = 2
@@ -94,7 +94,9 @@ locals {
     seeding              = { export_role_arn = local.configuration.source.export_role_arn, staging_bucket_arn = local.staging_bucket_arn, run = local.run }
     reconciliation       = { staging_bucket_arn = local.staging_bucket_arn, run = local.run }
     reconciliation-sweep = { staging_bucket_arn = local.staging_bucket_arn, run = local.run }
+    seeding-sweep        = { staging_bucket_arn = local.staging_bucket_arn, run = local.run }
     target-directory     = { target_pool_arn = local.target_pool_arn }
+    target-settings      = { target_pool_arn = local.target_pool_arn }
     staging-key-use      = { staging_key_arn = aws_kms_key.staging.arn, region = local.region, dns_suffix = local.dns_suffix }
   }
 
