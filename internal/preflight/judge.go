@@ -169,6 +169,8 @@ func (j *judge) login() {
 	for _, t := range j.Trial.Tries {
 		switch {
 		case t.Action == trial.Assume && t.Result == trial.Denied: // said above
+		case t.Action == trial.DescribeTarget && t.Result == trial.Denied:
+			j.add(LoginPermission, "execution role of the migration trigger", t.Action)
 		case t.Result == trial.Denied:
 			denied = append(denied, t.Action)
 		case t.Result == trial.Wrong:

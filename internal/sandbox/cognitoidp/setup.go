@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"poolferry/internal/sandbox/cognitoidp/directory"
+	"poolferry/internal/sandbox/cognitoidp/imports"
 	"poolferry/internal/sandbox/cognitoidp/pool"
 	"poolferry/internal/sandbox/cognitoidp/schema"
 	"poolferry/internal/userpool"
@@ -30,7 +31,11 @@ type (
 	ClientSettings = pool.ClientSettings
 	Message        = pool.Message
 	Attribute      = schema.Attribute
+	StringRange    = schema.StringRange
 	PasswordPolicy = schema.PasswordPolicy
+	ImportLog      = imports.Log
+	ImportPace     = imports.Pace
+	Destination    = imports.Destination
 )
 
 //revive:enable:exported
