@@ -63,7 +63,7 @@ func (t town) person(i int) userpool.User {
 	u := userpool.User{
 		Sub: sub, Username: fmt.Sprintf("%s%d", strings.ToLower(family), i), Enabled: true, Status: userpool.StatusConfirmed,
 		Attributes: userpool.Attributes{
-			"email": fmt.Sprintf("%s.%s%d@%s", strings.ToLower(given), strings.ToLower(family), q%10_000, mailHosts[r>>16%uint64(len(mailHosts))]), "email_verified": "true",
+			"email": fmt.Sprintf("%s.%s%d@%s", strings.ToLower(given), strings.ToLower(family), q%100_000_000, mailHosts[r>>16%uint64(len(mailHosts))]), "email_verified": "true",
 			"given_name": given, "family_name": family, "phone_number": fmt.Sprintf("+49%011d", q%100_000_000_000), "phone_number_verified": "false",
 			"locale": []string{"en-GB", "de-DE", "fr-FR", "pt-BR"}[r%4], "custom:plan": []string{"free", "team", "business"}[r%3],
 		},
@@ -393,7 +393,9 @@ func workflow(ctx context.Context) ([]Row, error) {
 	return append(rows, Row{"the same, by step", strings.Join(stages, ", "), ""}), nil
 }
 
+// put makes a user in a pool of the rehearsal, whose source has no plans.
 func put(w *rehearsal.World, pool string, u userpool.User) error {
+	delete(u.Attributes, "custom:plan")
 	_, err := w.Cognito.PutUser(pool, cognitoidp.UserSpec{Username: u.Username, Sub: u.Sub, Attributes: u.Attributes, Status: u.Status})
 	return err
 }
