@@ -81,7 +81,8 @@ func New(o Options) *Sandbox {
 // Register adds a service; before Start. A service may also be
 //
 //   - an http.Handler, which then answers unsigned GET requests, such as for
-//     the keys of a user pool;
+//     the keys of a user pool, and what its Uploads(*http.Request) bool, if it
+//     has one, calls an upload to a pre-signed URL;
 //   - an Operations() []string, which lets faults aim at its operations;
 //   - a FaultTargets() map[string][]knobs.Kind: what else of it can meet which
 //     faults, "" for the service as a whole, drawn by itself with Inject;

@@ -157,13 +157,21 @@ func sleep(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// page returns who answers a request that is no API call: an unsigned GET.
+// uploader takes files that are sent to a pre-signed URL.
+type uploader interface {
+	Uploads(r *http.Request) bool
+}
+
+// page returns who answers a request that is no API call: an unsigned GET, or an
+// upload.
 func (s *Sandbox) page(r *http.Request) http.Handler {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead || r.Header.Get("Authorization") != "" {
+	if r.Header.Get("Authorization") != "" {
 		return nil
 	}
+	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	for _, service := range s.services {
-		if pages, ok := service.(http.Handler); ok {
+		pages, ok := service.(http.Handler)
+		if takes, is := service.(uploader); ok && (read || is && takes.Uploads(r)) {
 			return pages
 		}
 	}

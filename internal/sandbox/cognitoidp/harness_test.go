@@ -96,6 +96,7 @@ func newWorld(t *testing.T, change ...func(*cognitoidp.Options)) *world {
 	w.Service = cognitoidp.New(o)
 	w.server = httptest.NewServer(http.HandlerFunc(w.serve))
 	t.Cleanup(w.server.Close)
+	t.Cleanup(func() { _ = w.Close() })
 	w.api = cip.New(cip.Options{Region: region, BaseEndpoint: aws.String(w.server.URL), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", "")})
 	return w
@@ -103,7 +104,7 @@ func newWorld(t *testing.T, change ...func(*cognitoidp.Options)) *world {
 
 // serve turns a request into a wire.Call, without checking its signature.
 func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
-	if strings.Contains(r.URL.Path, "/.well-known/") {
+	if strings.Contains(r.URL.Path, "/.well-known/") || w.Uploads(r) {
 		w.ServeHTTP(rw, r)
 		return
 	}

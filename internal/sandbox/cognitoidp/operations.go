@@ -3,6 +3,7 @@ package cognitoidp
 import (
 	"context"
 
+	"poolferry/internal/sandbox/cognitoidp/imports"
 	"poolferry/internal/sandbox/cognitoidp/pool"
 	"poolferry/internal/sandbox/wire"
 	"poolferry/internal/userpool"
@@ -38,6 +39,15 @@ func onPool[In interface{ PoolID() string }](s *Service, category string, run fu
 		}
 		return run(ctx, p, in)
 	})
+}
+
+// createImportJob is signed, and passes a role besides.
+func (s *Service) createImportJob(_ context.Context, call *wire.Call, in imports.CreateInput) (any, error) {
+	p, err := s.pool(call, in.UserPoolId)
+	if err != nil {
+		return nil, err
+	}
+	return s.imports.Create(call, p, in)
 }
 
 // byClient is an unsigned operation of an app client.
@@ -115,6 +125,13 @@ func (s *Service) operations() map[string]operation {
 		"AddCustomAttributes":  onPool(s, "UserPoolUpdate", s.addCustomAttributes),
 		"GetUserPoolMfaConfig": onPool(s, "UserPoolResourceRead", s.getMfaConfig),
 		"SetUserPoolMfaConfig": onPool(s, "UserPoolResourceUpdate", s.setMfaConfig),
+
+		"GetCSVHeader":          onPool(s, "UserPoolResourceRead", s.imports.Header),
+		"CreateUserImportJob":   decoded("UserPoolResourceUpdate", false, s.createImportJob),
+		"DescribeUserImportJob": onPool(s, "UserPoolResourceRead", s.imports.Describe),
+		"ListUserImportJobs":    onPool(s, "UserPoolResourceRead", s.imports.List),
+		"StartUserImportJob":    onPool(s, "UserPoolResourceUpdate", s.imports.Start),
+		"StopUserImportJob":     onPool(s, "UserPoolResourceUpdate", s.imports.Stop),
 
 		"CreateUserPoolClient":   onPool(s, "UserPoolClientUpdate", s.createUserPoolClient),
 		"DescribeUserPoolClient": onPool(s, "UserPoolClientRead", s.describeUserPoolClient),

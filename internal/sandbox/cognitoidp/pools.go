@@ -61,6 +61,9 @@ func (s *Service) updateUserPool(_ context.Context, p *pool.Pool, in struct {
 	PoolName string
 	pool.Settings
 }) (any, error) {
+	if err := s.imports.Busy(p); err != nil {
+		return nil, err
+	}
 	return none{}, p.Update(in.PoolName, in.Settings, s.now())
 }
 
@@ -112,6 +115,9 @@ func (s *Service) addCustomAttributes(_ context.Context, p *pool.Pool, in struct
 }) (any, error) {
 	if n := len(in.CustomAttributes); n < 1 || n > 25 {
 		return nil, pool.Constraint("customAttributes", "have length between 1 and 25")
+	}
+	if err := s.imports.Busy(p); err != nil {
+		return nil, err
 	}
 	return none{}, p.AddAttributes(in.CustomAttributes, s.now())
 }

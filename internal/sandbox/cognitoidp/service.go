@@ -6,7 +6,8 @@
 // against the caller's policies on the pool's ARN, an unsigned one belongs to
 // the app client or access token that it names. The sub-packages hold the
 // parts: pool (settings, clients), schema, directory (users, groups), signin,
-// tokens, triggers, account (managing users), listing (pages and filters).
+// tokens, srp, triggers, account (managing users), imports (from CSV files),
+// listing (pages and filters).
 //
 // Known limits: no custom or choice-based flow, no devices, no passkeys, no
 // threat protection; CustomMessage and the sender triggers are stored but not
@@ -28,6 +29,7 @@ import (
 	"time"
 
 	"poolferry/internal/sandbox/cognitoidp/account"
+	"poolferry/internal/sandbox/cognitoidp/imports"
 	"poolferry/internal/sandbox/cognitoidp/listing"
 	"poolferry/internal/sandbox/cognitoidp/pool"
 	"poolferry/internal/sandbox/cognitoidp/signin"
@@ -45,6 +47,8 @@ type Options struct {
 	Endpoint       func() string    // base URL of the sandbox in front of /POOL_ID in iss; nil means AWS's
 	Log            *slog.Logger     // trigger failures; nil discards. Never a password.
 	TriggerTimeout time.Duration    // of one attempt; 0 means Cognito's 5 s
+	ImportLog      ImportLog        // CloudWatch Logs; nil: every import job fails
+	ImportPace     ImportPace       // how fast import jobs are
 	// MigrationSignUp is the trigger source with which PreSignUp runs when a
 	// migration creates a user, or "none". AWS does not document it; "" means
 	// PreSignUp_AdminCreateUser.
@@ -60,6 +64,7 @@ type Service struct {
 	engine   *signin.Engine
 	accounts *account.Accounts
 	lists    *listing.Lists
+	imports  *imports.Jobs
 	ops      map[string]operation
 
 	mu      sync.RWMutex
@@ -88,6 +93,7 @@ func New(o Options) *Service {
 	s := &Service{now: o.Now, endpoint: o.Endpoint, random: random, engine: engine,
 		accounts: account.New(engine, o.Now), lists: listing.New(o.Listing, o.Seed, o.Now),
 		pools: map[string]*pool.Pool{}, clients: map[string]*pool.Pool{}}
+	s.imports = imports.New(s.accounts, s.lists, o.ImportLog, o.ImportPace, s.uploads, o.Now)
 	s.ops = s.operations()
 	return s
 }
@@ -207,8 +213,33 @@ func (s *Service) issuer(region string) func() string {
 	}
 }
 
-// ServeHTTP serves /POOL_ID/.well-known/jwks.json and openid-configuration.
+// uploads is the base URL to which the CSV files of import jobs go.
+func (s *Service) uploads(region string) string {
+	if s.endpoint != nil {
+		return s.endpoint()
+	}
+	return "https://s3." + region + ".amazonaws.com"
+}
+
+// Uploads reports whether a request is an upload that ServeHTTP takes.
+func (s *Service) Uploads(r *http.Request) bool { return s.imports.Uploads(r) }
+
+// WaitImports waits until no import job is active.
+func (s *Service) WaitImports() { s.imports.Wait() }
+
+// Close ends the import jobs that are running.
+func (s *Service) Close() error {
+	s.imports.Close()
+	return nil
+}
+
+// ServeHTTP serves /POOL_ID/.well-known/jwks.json and openid-configuration, and
+// takes the files of import jobs.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.Uploads(r) {
+		s.imports.ServeHTTP(w, r)
+		return
+	}
 	id, file, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	p := s.byID(id)
 	if p == nil || r.Method != http.MethodGet {

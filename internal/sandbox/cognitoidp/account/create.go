@@ -300,3 +300,15 @@ func (a *Accounts) Update(_ context.Context, p *pool.Pool, in UpdateInput) (any,
 	})
 	return struct{}{}, err
 }
+
+// Import stores a user of an import job; no trigger hears of it. A user who
+// exists is a UsernameExistsException.
+func (a *Accounts) Import(p *pool.Pool, name string, attributes map[string]string, complete func(*directory.User)) error {
+	u, err := a.draft(p, name, attributes)
+	if err != nil {
+		return err
+	}
+	complete(&u)
+	_, err = a.insert(p, u, false)
+	return err
+}
