@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -99,7 +100,10 @@ func newSourceWorld(t *testing.T) *sourceWorld {
 		t.Fatal(err)
 	}
 	world.source = cognito.NewSource(account, cognito.SourceOptions{
-		Region: w.Source.Region, PoolID: sourcePool, ClientID: world.client, ClientSecret: userpool.NewSecret(*made.UserPoolClient.ClientSecret),
+		Region: w.Source.Region, PoolID: sourcePool, ClientID: world.client,
+		ClientSecret: func(context.Context) (userpool.Secret, error) {
+			return userpool.NewSecret(*made.UserPoolClient.ClientSecret), nil
+		},
 	})
 	return world
 }

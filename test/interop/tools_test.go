@@ -22,11 +22,10 @@ const requireEnv = "POOLFERRY_REQUIRE"
 func node(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("node")
-	if err == nil {
-		_, err = os.Stat("node_modules/cognito-local/package.json")
-	}
-	if err == nil {
-		_, err = os.Stat("node_modules/@aws-sdk/client-cognito-identity-provider/package.json")
+	for _, name := range []string{"cognito-local", "@aws-sdk/client-cognito-identity-provider", "amazon-cognito-identity-js"} {
+		if err == nil {
+			_, err = os.Stat("node_modules/" + name + "/package.json")
+		}
 	}
 	if err == nil {
 		return path

@@ -1,6 +1,7 @@
 package cognitoidp_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
 	"poolferry/internal/sandbox/cognitoidp"
+	"poolferry/internal/sandbox/wire"
 )
 
 const (
@@ -96,6 +98,23 @@ func TestGlobalSignOut(t *testing.T) {
 	wants(t, w.self(again.AccessToken), signedOut)
 	_, err = w.api.AdminUserGlobalSignOut(ctx, &cip.AdminUserGlobalSignOutInput{UserPoolId: &p, Username: new("nobody")})
 	wants(t, err, "UserNotFoundException")
+}
+
+// TestNoDevice: amazon-cognito-identity-js refreshes with the device that it does
+// not have.
+func TestNoDevice(t *testing.T) {
+	w := newWorld(t)
+	p := w.pool(cognitoidp.PoolSpec{})
+	c := w.client(p)
+	w.user(p, cognitoidp.UserSpec{Username: "ada", Password: secret("right")})
+	token := *w.signedIn(c.ID, "ada", "right").RefreshToken
+	for device, want := range map[string]string{"null": "", `""`: "", `"key"`: `SandboxUnsupported: the poolferry sandbox does not support auth parameter "DEVICE_KEY"`} {
+		body := fmt.Sprintf(`{"ClientId":%q,"AuthFlow":"REFRESH_TOKEN_AUTH","AuthParameters":{"REFRESH_TOKEN":%q,"DEVICE_KEY":%s}}`, c.ID, token, device)
+		_, err := w.Serve(ctx, &wire.Call{Operation: "InitiateAuth", Body: []byte(body)})
+		if want != "" || err != nil {
+			wantsWire(t, err, want)
+		}
+	}
 }
 
 func TestRevokeToken(t *testing.T) {

@@ -282,10 +282,11 @@ func (e *Engine) refresh(ctx context.Context, a Attempt) (*Outcome, error) {
 }
 
 // known refuses parameters that the sandbox would otherwise ignore, such as
-// DEVICE_KEY, without quoting their values.
+// DEVICE_KEY, without quoting their values. One without a value says nothing:
+// clients send null where they have no device.
 func known(parameters map[string]userpool.Secret, names ...string) error {
-	for name := range parameters {
-		if !slices.Contains(names, name) {
+	for name, value := range parameters {
+		if !value.Empty() && !slices.Contains(names, name) {
 			return wire.Unsupported("auth parameter", name)
 		}
 	}
