@@ -34,8 +34,8 @@ func Process() Environment {
 // Cognito's five seconds include a cold start.
 const prefetchLimit = 2 * time.Second
 
-// MigrateUser builds the migration trigger. Credentials and the target's
-// description are fetched ahead of the first event; if that fails, the first
+// MigrateUser builds the migration trigger. Credentials, the target's description
+// and the secrets are fetched ahead of the first event; if that fails, the first
 // event tries again and reports what is wrong, with its audit line. Asked for a
 // trial, the function tells what its roles let it do.
 func MigrateUser(ctx context.Context, env Environment) (lambda.Handler, error) {
@@ -43,19 +43,16 @@ func MigrateUser(ctx context.Context, env Environment) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	secrets, err := cfg.Secrets(env.Lookup, os.ReadFile)
-	if err != nil {
-		return nil, err
-	}
 	account, err := cognito.NewAccount(ctx, cfg.Target.Region, env.Lookup)
 	if err != nil {
 		return nil, err
 	}
+	vault := newVault(cfg, env)
 	source := cognito.NewSource(account, cognito.SourceOptions{
 		Region:       cfg.Source.Region,
 		PoolID:       cfg.Source.PoolID,
 		ClientID:     cfg.Source.ClientID,
-		ClientSecret: secrets.Client,
+		ClientSecret: vault.client,
 		Login: cognito.Role{
 			ARN: cfg.Source.LoginRoleARN, ExternalID: cfg.Source.ExternalID, SessionName: "poolferry-" + cfg.Run,
 		},
@@ -63,15 +60,17 @@ func MigrateUser(ctx context.Context, env Environment) (lambda.Handler, error) {
 	target := cognito.NewTarget(account, cognito.TargetOptions{
 		Region: cfg.Target.Region, PoolID: cfg.Target.PoolID, SMSMFA: cfg.Target.SMSMFA,
 	})
-	prefetch(ctx, telemetry.NewLogger(env.Stdout, nil), source, target)
+	if err := prefetch(ctx, telemetry.NewLogger(env.Stdout, nil), source, target, vault); err != nil {
+		return nil, err
+	}
 	handler := trigger.New(trigger.Options{
 		PoolID:   cfg.Target.PoolID,
 		Mapping:  cfg.Mapping,
 		MFA:      cfg.MFAPolicy,
 		Profile:  cfg.Source.Profile,
-		Source:   source,
+		Source:   locked{source, vault},
 		Target:   target,
-		Recorder: telemetry.NewRecorder(env.Stdout, cfg.Run, secrets.NameKey, env.Now),
+		Recorder: telemetry.NewRecorder(env.Stdout, cfg.Run, vault.nameKey, env.Now),
 		Now:      env.Now,
 	})
 	return withTrial(handler, cfg, source, target), nil

@@ -20,10 +20,12 @@ import (
 // SourceOptions names the source pool and the app client that passwords are
 // tried with.
 type SourceOptions struct {
-	Region       string
-	PoolID       string
-	ClientID     string
-	ClientSecret userpool.Secret // empty for a client without
+	Region   string
+	PoolID   string
+	ClientID string
+	// ClientSecret is asked before each use of the client, since the secret may
+	// have to be fetched from elsewhere first; nil for a client without.
+	ClientSecret func(context.Context) (userpool.Secret, error)
 	Login        Role
 }
 
@@ -49,11 +51,15 @@ func (s *Source) Prefetch(ctx context.Context) error { return prefetch(ctx, s.cf
 
 // Authenticate tries a password by ADMIN_USER_PASSWORD_AUTH.
 func (s *Source) Authenticate(ctx context.Context, name string, password userpool.Secret) (trigger.Reply, error) {
+	parameters, err := s.parameters(ctx, "USERNAME", name, "PASSWORD", password.Reveal())
+	if err != nil {
+		return trigger.Reply{}, err
+	}
 	out, err := s.client.AdminInitiateAuth(ctx, &cip.AdminInitiateAuthInput{
 		AuthFlow:       types.AuthFlowTypeAdminUserPasswordAuth,
 		UserPoolId:     &s.o.PoolID,
 		ClientId:       &s.o.ClientID,
-		AuthParameters: s.parameters("USERNAME", name, "PASSWORD", password.Reveal()),
+		AuthParameters: parameters,
 	})
 	if err != nil {
 		if standing, ok := refusal(err); ok {
@@ -83,12 +89,16 @@ func (s *Source) Answer(ctx context.Context, c trigger.Challenge, code userpool.
 }
 
 func (s *Source) respond(ctx context.Context, c trigger.Challenge, key, value string) (trigger.Reply, error) {
+	parameters, err := s.parameters(ctx, "USERNAME", c.Username, key, value)
+	if err != nil {
+		return trigger.Reply{}, err
+	}
 	out, err := s.client.AdminRespondToAuthChallenge(ctx, &cip.AdminRespondToAuthChallengeInput{
 		ChallengeName:      types.ChallengeNameType(c.Name),
 		UserPoolId:         &s.o.PoolID,
 		ClientId:           &s.o.ClientID,
 		Session:            aws.String(c.Session.Reveal()),
-		ChallengeResponses: s.parameters("USERNAME", c.Username, key, value),
+		ChallengeResponses: parameters,
 	})
 	if err != nil {
 		if codeRefusal(err) {
@@ -122,8 +132,15 @@ func (s *Source) User(ctx context.Context, name string) (userpool.User, error) {
 // parameters builds auth parameters from a name and one more pair, and adds the
 // SECRET_HASH of a client with a secret: Base64(HMAC-SHA256(secret, name +
 // client id)), by the name exactly as sent (Cognito Developer Guide).
-func (s *Source) parameters(nameKey, name, key, value string) map[string]string {
-	return authParameters(s.o.ClientID, s.o.ClientSecret, nameKey, name, key, value)
+func (s *Source) parameters(ctx context.Context, nameKey, name, key, value string) (map[string]string, error) {
+	var secret userpool.Secret
+	if s.o.ClientSecret != nil {
+		var err error
+		if secret, err = s.o.ClientSecret(ctx); err != nil {
+			return nil, fmt.Errorf("secret of client %s: %w", s.o.ClientID, err)
+		}
+	}
+	return authParameters(s.o.ClientID, secret, nameKey, name, key, value), nil
 }
 
 func authParameters(clientID string, secret userpool.Secret, nameKey, name, key, value string) map[string]string {

@@ -79,11 +79,16 @@ func (a *aws) account(t *testing.T) *cognito.Account {
 	return account
 }
 
+// known is a client secret that need not be fetched.
+func known(text string) func(context.Context) (userpool.Secret, error) {
+	return func(context.Context) (userpool.Secret, error) { return userpool.NewSecret(text), nil }
+}
+
 func newSource(t *testing.T, answers ...answer) (*cognito.Source, *aws) {
 	t.Helper()
 	a := &aws{answers: answers}
 	return cognito.NewSource(a.account(t), cognito.SourceOptions{
-		Region: "eu-west-1", PoolID: "eu-west-1_OldPool01", ClientID: "client1", ClientSecret: userpool.NewSecret("shh"),
+		Region: "eu-west-1", PoolID: "eu-west-1_OldPool01", ClientID: "client1", ClientSecret: known("shh"),
 	}), a
 }
 

@@ -167,7 +167,7 @@ func (d *document) role(field, arn, of string) {
 // reference checks a required secret reference.
 func (d *document) reference(field string, ref SecretRef) {
 	if ref == "" {
-		d.addf(field, "is missing: give env:NAME or file:PATH")
+		d.addf(field, "is missing: give %s", referenceForms)
 	} else if err := ref.valid(); err != nil {
 		d.addf(field, "%s", err)
 	}

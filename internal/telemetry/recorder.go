@@ -15,7 +15,7 @@ import (
 type Recorder struct {
 	lines lines
 	run   string
-	key   userpool.Secret
+	key   func() userpool.Secret
 	now   func() time.Time
 }
 
@@ -23,9 +23,9 @@ var _ trigger.Recorder = (*Recorder)(nil)
 
 // NewRecorder returns a Recorder for a run. w gets one Write per line, one after
 // the other; where a logger writes to it too, w must be safe for concurrent use,
-// as os.Stdout is. key is the key of NameHash. now is asked for the time of a
-// decision that has none.
-func NewRecorder(w io.Writer, run string, key userpool.Secret, now func() time.Time) *Recorder {
+// as os.Stdout is. key returns the key of NameHash, or an empty one as long as it
+// is not known. now is asked for the time of a decision that has none.
+func NewRecorder(w io.Writer, run string, key func() userpool.Secret, now func() time.Time) *Recorder {
 	return &Recorder{lines: lines{w: w}, run: run, key: key, now: now}
 }
 
@@ -75,7 +75,7 @@ func (r *Recorder) audit(ctx context.Context, d trigger.Decision, times []timed)
 	line := auditLine{
 		Audit: "decision", Time: d.At.UTC(), Run: r.run, TriggerSource: triggerSource(d.TriggerSource),
 		Outcome: string(d.Outcome), Reason: codeWord(d.Reason), SourceSub: codeWord(string(d.Sub)),
-		NameHash: NameHash(r.key, d.Name), ClientID: codeWord(d.ClientID), RequestID: codeWord(requestID(ctx)),
+		NameHash: NameHash(r.key(), d.Name), ClientID: codeWord(d.ClientID), RequestID: codeWord(requestID(ctx)),
 		TotalMS: ms(d.Total), StepMS: map[string]float64{}, Dropped: codeWords(d.Dropped), Code: codeWord(d.Code),
 	}
 	for _, t := range times {

@@ -27,6 +27,11 @@ var update = flag.Bool("update", false, "write the golden files")
 
 var key = userpool.NewSecret("0123456789abcdef")
 
+// known is a key that need not be fetched.
+func known(key userpool.Secret) func() userpool.Secret {
+	return func() userpool.Secret { return key }
+}
+
 func at() time.Time { return time.Date(2026, 11, 21, 9, 30, 0, 123456789, time.UTC) }
 
 func invocation() context.Context {
@@ -55,7 +60,7 @@ func TestGoldenLines(t *testing.T) {
 	for name, d := range map[string]trigger.Decision{"migrated": ordinary(), "throttled": refused} {
 		t.Run(name, func(t *testing.T) {
 			var got bytes.Buffer
-			NewRecorder(&got, "2026-11-prod", key, at).Record(invocation(), d)
+			NewRecorder(&got, "2026-11-prod", known(key), at).Record(invocation(), d)
 			golden(t, name+".jsonl", got.Bytes())
 		})
 	}
@@ -104,7 +109,7 @@ func TestMetricLinesFollowTheSpecification(t *testing.T) {
 		d := ordinary()
 		d.Outcome = o
 		var out bytes.Buffer
-		NewRecorder(&out, strings.Repeat("r", 63), key, at).Record(context.Background(), d)
+		NewRecorder(&out, strings.Repeat("r", 63), known(key), at).Record(context.Background(), d)
 		first, _, _ := bytes.Cut(out.Bytes(), []byte("\n"))
 		if err := checkMetricLine(first); err != nil {
 			t.Errorf("%s: %v in %s", o, err, first)
@@ -185,7 +190,7 @@ func TestFailuresCountsWhatIsToBeRepaired(t *testing.T) {
 		d := ordinary()
 		d.Outcome = o
 		var out bytes.Buffer
-		NewRecorder(&out, "r", key, at).Record(context.Background(), d)
+		NewRecorder(&out, "r", known(key), at).Record(context.Background(), d)
 		want := o.Failed() && o != trigger.LockedOut
 		if got := strings.Contains(out.String(), `"Failures":1,`); got != want {
 			t.Errorf("%s: counted as a failure: %v, want %v", o, got, want)
@@ -199,7 +204,7 @@ func TestNoPersonalData(t *testing.T) {
 	canaries := []string{"ann@example.com", "+15550100123", "hunter2 hunter2", "Ann Śmith", "\"quoted\"", "line\nbreak"}
 	var out bytes.Buffer
 	secret := userpool.NewSecret("hunter2 hunter2")
-	r := NewRecorder(&out, "r", secret, at)
+	r := NewRecorder(&out, "r", known(secret), at)
 	for _, canary := range canaries {
 		r.Record(lambdacontext.NewContext(context.Background(), &lambdacontext.LambdaContext{AwsRequestID: canary}), trigger.Decision{
 			TriggerSource: canary, Outcome: trigger.Outcome(canary), Reason: canary, Sub: userpool.Sub(canary), Name: canary,
@@ -261,7 +266,7 @@ func TestConcurrentWritersDoNotMixLines(t *testing.T) {
 	var parts chunks
 	var buf plain
 	for _, w := range []io.Writer{&parts, &buf} {
-		r := NewRecorder(w, "r", key, at)
+		r := NewRecorder(w, "r", known(key), at)
 		var wg sync.WaitGroup
 		for range writers {
 			wg.Go(func() {
@@ -288,11 +293,11 @@ func (broken) Write([]byte) (int, error) { return 0, errors.New("closed") }
 
 // TestBrokenWriter: a sign-in does not fail because its record cannot be kept.
 func TestBrokenWriter(t *testing.T) {
-	NewRecorder(broken{}, "r", key, at).Record(context.Background(), ordinary())
+	NewRecorder(broken{}, "r", known(key), at).Record(context.Background(), ordinary())
 }
 
 func BenchmarkRecord(b *testing.B) {
-	r := NewRecorder(io.Discard, "r", key, at)
+	r := NewRecorder(io.Discard, "r", known(key), at)
 	ctx, d := invocation(), ordinary()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -32,7 +32,7 @@ var layers = []layer{
 	{"pure", []string{"internal/userpool", "internal/manifest", "internal/fault", "internal/pace", "internal/document", "internal/scan", "infra", "statemachines"}, []string{"pure"}, never},
 	{"domain", []string{"internal/trigger", "internal/seeding", "internal/reconcile", "internal/settle", "internal/tail", "internal/cutover", "internal/preflight"}, []string{"pure"}, never},
 	{"account", []string{"internal/account"}, []string{"pure"}, direct}, // what the adapters build their clients from
-	{"adapter", []string{"internal/cognito", "internal/store", "internal/workflow", "internal/config", "internal/telemetry"}, []string{"pure", "domain", "account"}, direct},
+	{"adapter", []string{"internal/cognito", "internal/store", "internal/workflow", "internal/config", "internal/secrets", "internal/telemetry"}, []string{"pure", "domain", "account"}, direct},
 	{"sandbox", []string{"internal/sandbox"}, []string{"pure", "sandbox"}, never},
 	{"lambda", []string{"lambdas"}, []string{"pure", "domain", "adapter", "lambda"}, indirect},
 	{"tool", []string{"tools"}, []string{"pure", "domain", "adapter", "sandbox", "lambda", "tool"}, indirect},

@@ -2,6 +2,7 @@ package rehearsal
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"text/template"
 
@@ -59,7 +60,7 @@ staging:
 
 // configure writes the poolferry.yaml and reads it back, as an operator's file
 // is read.
-func (w *World) configure() error {
+func (w *World) configure(ctx context.Context) error {
 	var text bytes.Buffer
 	err := sample.Execute(&text, map[string]any{
 		"Source": w.Source, "Target": w.Target, "ExternalID": externalID,
@@ -83,6 +84,6 @@ func (w *World) configure() error {
 			return err
 		}
 	}
-	w.Secrets, err = w.Config.Secrets(w.env(w.Target.Operator), os.ReadFile)
+	w.Secrets, err = w.Config.Secrets(ctx, config.Places{Env: w.env(w.Target.Operator), File: os.ReadFile})
 	return err
 }

@@ -32,6 +32,7 @@ import (
 	"poolferry/internal/sandbox/iam"
 	"poolferry/internal/sandbox/knobs"
 	"poolferry/internal/sandbox/lambda"
+	"poolferry/internal/sandbox/logs"
 	"poolferry/internal/sandbox/s3"
 	"poolferry/internal/sandbox/scheduler"
 	"poolferry/internal/sandbox/servicequotas"
@@ -92,6 +93,7 @@ type World struct {
 	States    *states.Service
 	Scheduler *scheduler.Service
 	SNS       *sns.Service
+	Logs      *logs.Service
 	Quotas    *servicequotas.Service
 	Source    Site
 	Target    Site
@@ -141,9 +143,16 @@ func New(ctx context.Context, o Options) (*World, error) {
 		Now: o.Now, Seed: o.Seed, Log: log,
 		Lambda:   trigger{w.Sandbox.Lambda},
 		Endpoint: func() string { return w.Endpoint },
+		ImportLog: func(d cognitoidp.Destination) (func([]string) error, error) {
+			return w.Logs.Open(w.Sandbox.IAM, logs.Delivery{
+				Service: cognitoPrincipal, SourceARN: d.PoolARN, RoleARN: d.RoleARN,
+				Account: d.Account, Region: d.Region, Group: d.Group, Stream: d.Stream,
+			})
+		},
 	})
 	w.S3 = s3.New(o.Now)
 	w.SNS = sns.New(o.Now)
+	w.Logs = logs.New(o.Now)
 	w.Quotas = servicequotas.New()
 	w.Scheduler = scheduler.New(scheduler.Options{
 		Now: o.Now, Roles: w.Sandbox.IAM,
@@ -170,12 +179,13 @@ func (w *World) build(ctx context.Context) error {
 		func() error { return w.Sandbox.Register(w.States) },
 		func() error { return w.Sandbox.Register(w.Scheduler) },
 		func() error { return w.Sandbox.Register(w.SNS) },
+		func() error { return w.Sandbox.Register(w.Logs) },
 		func() error { return w.Sandbox.Register(w.Quotas) },
 		func() error { return w.Sandbox.AddAccount(w.Source.Label, w.Source.Account) },
 		func() error { return w.Sandbox.AddAccount(w.Target.Label, w.Target.Account) },
 		w.createPools,
 		w.createRoles,
-		w.configure,
+		func() error { return w.configure(ctx) },
 		w.createBucket,
 		w.addFunctions,
 		w.addTopic,
@@ -325,10 +335,13 @@ func poolARN(s Site) string {
 // Cognito must recognise what a function reports, or it would not call again.
 var _ triggers.FunctionError = (*lambda.FunctionError)(nil)
 
+// cognitoPrincipal is who calls functions and writes logs for a pool.
+const cognitoPrincipal = "cognito-idp.amazonaws.com"
+
 // trigger invokes functions as Cognito does on behalf of a pool, so that their
 // resource policies count.
 type trigger struct{ lambda *lambda.Service }
 
 func (t trigger) Invoke(ctx context.Context, poolARN, arn string, payload []byte) ([]byte, error) {
-	return t.lambda.InvokeFrom(ctx, lambda.Source{Service: "cognito-idp.amazonaws.com", ARN: poolARN}, arn, payload)
+	return t.lambda.InvokeFrom(ctx, lambda.Source{Service: cognitoPrincipal, ARN: poolARN}, arn, payload)
 }
