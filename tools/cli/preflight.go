@@ -132,9 +132,13 @@ func capital(text string) string {
 
 // warnUnchecked tells where no preflight speaks for a run, or where it spoke
 // against it.
-func (r run) warnUnchecked(ctx context.Context, talk *talk, bucket *store.Run) {
+func (r run) warnUnchecked(ctx context.Context, talk *talk) {
+	bucket, err := store.OpenS3(ctx, store.S3Options{Bucket: r.Staging.Bucket, Region: r.Target.Region, Env: os.LookupEnv})
+	if err != nil {
+		return // whatever is to be done next says so
+	}
 	source, target := readiness.Pools(r.Config)
-	v, err := bucket.ReadPreflight(ctx)
+	v, err := store.NewRun(bucket, r.Run).ReadPreflight(ctx)
 	if err == nil {
 		err = v.For(r.Run, source, target, r.Mapping)
 	}

@@ -121,6 +121,7 @@ func (r run) start(ctx context.Context, io streams, s *seeding.Seeding, another 
 	if err := preview.WriteText(io.err, r.Staging.Bucket); err != nil {
 		return started{}, err
 	}
+	r.warnUnchecked(ctx, talk)
 	if err := confirm.ask(ctx, io, "Start it?"); err != nil {
 		return started{}, err
 	}
