@@ -3,17 +3,9 @@ package rehearsal
 import (
 	"bytes"
 	"context"
-	"os"
 	"text/template"
 
 	"poolferry/internal/config"
-	"poolferry/internal/userpool"
-)
-
-// Names of the environment variables that hold the secrets.
-const (
-	clientSecretName = "POOLFERRY_CLIENT_SECRET"
-	nameKeyName      = "POOLFERRY_NAME_KEY"
 )
 
 // What poolferry.yaml says of the run.
@@ -21,9 +13,6 @@ const (
 	runID         = "rehearsal"
 	stagingBucket = "poolferry-rehearsal"
 )
-
-// nameKey keys the hashes of an audit trail that speaks of made-up people.
-const nameKey = "rehearsal-name-key-0123456789abcdef"
 
 var sample = template.Must(template.New("poolferry.yaml").Parse(`# A migration on the poolferry sandbox. It serves as long as that sandbox runs.
 version: 1
@@ -33,7 +22,7 @@ source:
   account: "{{.Source.Account}}"
   pool_id: {{.Source.PoolID}}
   client_id: {{.Source.Client.ID}}
-  client_secret: env:{{.ClientSecret}}
+  client_secret: {{.ClientSecret}}
   login_role_arn: {{.LoginRole}}
   export_role_arn: {{.ExportRole}}
   external_id: {{.ExternalID}}
@@ -53,7 +42,7 @@ mfa_policy: verify
 pace:
   user_list: 30
 audit:
-  name_key: env:{{.NameKey}}
+  name_key: {{.NameKey}}
 staging:
   bucket: {{.Bucket}}
 `))
@@ -62,16 +51,16 @@ staging:
 // is read.
 func (w *World) configure(ctx context.Context) error {
 	var text bytes.Buffer
+	clientSecret, nameKey := w.references()
 	err := sample.Execute(&text, map[string]any{
 		"Source": w.Source, "Target": w.Target, "ExternalID": externalID,
 		"LoginRole": roleARN(w.Source.Account, loginRole), "ExportRole": roleARN(w.Source.Account, exportRole),
-		"ClientSecret": clientSecretName, "NameKey": nameKeyName, "Run": runID, "Bucket": stagingBucket,
+		"ClientSecret": clientSecret, "NameKey": nameKey, "Run": runID, "Bucket": stagingBucket,
 	})
 	if err != nil {
 		return err
 	}
 	w.YAML = text.Bytes()
-	w.Secrets.NameKey = userpool.NewSecret(nameKey)
 	if w.Config, err = config.Parse("poolferry.yaml", w.YAML); err != nil {
 		return err
 	}
@@ -84,6 +73,5 @@ func (w *World) configure(ctx context.Context) error {
 			return err
 		}
 	}
-	w.Secrets, err = w.Config.Secrets(ctx, config.Places{Env: w.env(w.Target.Operator), File: os.ReadFile})
-	return err
+	return w.readSecrets(ctx)
 }

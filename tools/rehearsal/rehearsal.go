@@ -35,6 +35,7 @@ import (
 	"poolferry/internal/sandbox/logs"
 	"poolferry/internal/sandbox/s3"
 	"poolferry/internal/sandbox/scheduler"
+	"poolferry/internal/sandbox/secretsmanager"
 	"poolferry/internal/sandbox/servicequotas"
 	"poolferry/internal/sandbox/sns"
 	"poolferry/internal/sandbox/states"
@@ -57,6 +58,10 @@ type Options struct {
 	Schedule string
 	Addr     string // loopback address; empty means a free port
 	Now      func() time.Time
+
+	// SecretsManager keeps the secrets where infra has them; otherwise they are in
+	// the environment.
+	SecretsManager bool
 
 	// Change is applied to the configuration; nil changes nothing.
 	Change func(*config.Config)
@@ -86,26 +91,28 @@ type Site struct {
 
 // World is a running rehearsal.
 type World struct {
-	Endpoint  string
-	Sandbox   *sandbox.Sandbox
-	Cognito   *cognitoidp.Service
-	S3        *s3.Service
-	States    *states.Service
-	Scheduler *scheduler.Service
-	SNS       *sns.Service
-	Logs      *logs.Service
-	Quotas    *servicequotas.Service
-	Source    Site
-	Target    Site
-	People    []crowd.Person
-	YAML      []byte // the poolferry.yaml
-	Config    *config.Config
-	Secrets   config.Secrets
+	Endpoint       string
+	Sandbox        *sandbox.Sandbox
+	Cognito        *cognitoidp.Service
+	S3             *s3.Service
+	States         *states.Service
+	Scheduler      *scheduler.Service
+	SNS            *sns.Service
+	SecretsManager *secretsmanager.Service
+	Logs           *logs.Service
+	Quotas         *servicequotas.Service
+	Source         Site
+	Target         Site
+	People         []crowd.Person
+	YAML           []byte // the poolferry.yaml
+	Config         *config.Config
+	Secrets        config.Secrets
 
-	options  Options
-	roleARNs []string
-	calls    *callCounter
-	front    *http.Server // of the tap, nil without one
+	options        Options
+	roleARNs       []string
+	secretPolicies []policy // of the migration trigger
+	calls          *callCounter
+	front          *http.Server // of the tap, nil without one
 }
 
 const (
@@ -152,6 +159,7 @@ func New(ctx context.Context, o Options) (*World, error) {
 	})
 	w.S3 = s3.New(o.Now)
 	w.SNS = sns.New(o.Now)
+	w.SecretsManager = secretsmanager.New(o.Now)
 	w.Logs = logs.New(o.Now)
 	w.Quotas = servicequotas.New()
 	w.Scheduler = scheduler.New(scheduler.Options{
@@ -179,11 +187,13 @@ func (w *World) build(ctx context.Context) error {
 		func() error { return w.Sandbox.Register(w.States) },
 		func() error { return w.Sandbox.Register(w.Scheduler) },
 		func() error { return w.Sandbox.Register(w.SNS) },
+		func() error { return w.Sandbox.Register(w.SecretsManager) },
 		func() error { return w.Sandbox.Register(w.Logs) },
 		func() error { return w.Sandbox.Register(w.Quotas) },
 		func() error { return w.Sandbox.AddAccount(w.Source.Label, w.Source.Account) },
 		func() error { return w.Sandbox.AddAccount(w.Target.Label, w.Target.Account) },
 		w.createPools,
+		w.createSecrets,
 		w.createRoles,
 		func() error { return w.configure(ctx) },
 		w.createBucket,
@@ -297,12 +307,11 @@ func (w *World) env(c iam.Credentials) func(string) (string, bool) {
 // deployed are the variables that a function's configuration sets; the others
 // come from Lambda.
 func (w *World) deployed() map[string]string {
-	return map[string]string{
-		"AWS_ENDPOINT_URL": w.Endpoint,
-		config.EnvName:     string(w.YAML),
-		clientSecretName:   w.Source.Client.Secret.Reveal(),
-		nameKeyName:        w.Secrets.NameKey.Reveal(),
+	vars := map[string]string{"AWS_ENDPOINT_URL": w.Endpoint, config.EnvName: string(w.YAML)}
+	if !w.options.SecretsManager {
+		vars[clientSecretName], vars[nameKeyName] = w.Source.Client.Secret.Reveal(), w.Secrets.NameKey.Reveal()
 	}
+	return vars
 }
 
 // LastCode is the code in the last message that the target sent to a person.

@@ -93,6 +93,9 @@ func (w *World) roles() []role {
 		for _, name := range d.policies {
 			policies = append(policies, policy{name, w.policyValues(name, d.name)})
 		}
+		if d.name == migrateUser {
+			policies = append(policies, w.secretPolicies...)
+		}
 		roles = append(roles, role{w.Target.Account, roleOf(d.name), policy{infra.LambdaTrust, nil}, policies})
 	}
 	return roles
