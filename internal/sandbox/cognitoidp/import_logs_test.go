@@ -68,7 +68,10 @@ func TestImportInASandbox(t *testing.T) {
 		job := must(api.CreateUserImportJob(ctx, &cip.CreateUserImportJobInput{UserPoolId: &p, JobName: new("tail"), CloudWatchLogsRoleArn: &role}))(t).UserImportJob
 		q := must(http.NewRequestWithContext(t.Context(), http.MethodPut, *job.PreSignedUrl, strings.NewReader(strings.Join(header, ",")+"\n"+strings.Join(row, ",")+"\n")))(t)
 		q.Header.Set("x-amz-server-side-encryption", "aws:kms")
-		r := must(http.DefaultClient.Do(q))(t)
+		r, err := http.DefaultClient.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
 		_ = r.Body.Close()
 		if r.StatusCode != http.StatusOK || r.Header.Get("x-amz-server-side-encryption") != "aws:kms" {
 			t.Fatalf("upload: %s", r.Status)
