@@ -10,7 +10,6 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
-	"poolferry/internal/config"
 	"poolferry/internal/fault"
 	"poolferry/internal/preflight"
 )
@@ -19,15 +18,19 @@ import (
 const invokeTimeout = 15 * time.Second
 
 // Functions are the functions that a pool of the account may name as triggers.
-type Functions struct{ client *lambda.Client }
+type Functions struct {
+	client   *lambda.Client
+	document string // environment variable of a function's configuration
+}
 
 var _ preflight.Functions = (*Functions)(nil)
 
-// NewFunctions returns the functions of a region. No call is made.
-func NewFunctions(account *Account, region string) *Functions {
+// NewFunctions returns the functions of a region. document names the environment
+// variable that holds the configuration of poolferry's. No call is made.
+func NewFunctions(account *Account, region, document string) *Functions {
 	cfg := account.assume(Role{}, region)
 	cfg.HTTPClient = awshttp.NewBuildableClient().WithTimeout(invokeTimeout)
-	return &Functions{lambda.NewFromConfig(cfg)}
+	return &Functions{lambda.NewFromConfig(cfg), document}
 }
 
 // Configuration returns the poolferry.yaml of a function, and no other variable
@@ -44,7 +47,7 @@ func (f *Functions) Configuration(ctx context.Context, arn string) (string, erro
 	if failed := out.Environment.Error; failed != nil { // such as a key that may not be used
 		return "", fault.New(fault.Denied, "read the environment of function %s: %s", arn, aws.ToString(failed.ErrorCode))
 	}
-	return out.Environment.Variables[config.EnvName], nil
+	return out.Environment.Variables[f.document], nil
 }
 
 // Policy returns the resource policy of a function, or of the alias that the ARN

@@ -13,15 +13,15 @@ import (
 	"poolferry/internal/userpool"
 )
 
-func survey(t *testing.T, answers ...answer) (*cognito.Survey, *aws) {
+func survey(t *testing.T, answers ...answer) *cognito.Survey {
 	t.Helper()
 	a := &aws{answers: answers}
-	return cognito.NewSurvey(a.account(t), "eu-west-1", "eu-west-1_OldPool01", cognito.Role{}), a
+	return cognito.NewSurvey(a.account(t), "eu-west-1", "eu-west-1_OldPool01", cognito.Role{})
 }
 
 // TestSurveyDescribes reads what a pool answers that has everything.
 func TestSurveyDescribes(t *testing.T) {
-	s, _ := survey(t, answer{status: 200, body: `{"UserPool":{"Id":"eu-west-1_OldPool01","EstimatedNumberOfUsers":7,"UserPoolTier":"PLUS","MfaConfiguration":"ON",
+	s := survey(t, answer{status: 200, body: `{"UserPool":{"Id":"eu-west-1_OldPool01","EstimatedNumberOfUsers":7,"UserPoolTier":"PLUS","MfaConfiguration":"ON",
 		"AliasAttributes":["email"],"UsernameConfiguration":{"CaseSensitive":false},
 		"UserPoolAddOns":{"AdvancedSecurityMode":"ENFORCED"},"AdminCreateUserConfig":{"AllowAdminCreateUserOnly":true},
 		"EmailConfiguration":{"EmailSendingAccount":"DEVELOPER"},
@@ -43,7 +43,7 @@ func TestSurveyDescribes(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	s, _ = survey(t, answer{status: 200, body: `{"UserPool":{"Id":"eu-west-1_OldPool01"}}`})
+	s = survey(t, answer{status: 200, body: `{"UserPool":{"Id":"eu-west-1_OldPool01"}}`})
 	if got, err = s.Describe(t.Context()); err != nil || !got.SelfSignUp || !got.CognitoSendsMail || got.ThreatProtection != "OFF" || got.Triggers == nil {
 		t.Errorf("a pool of which nobody has set anything: %+v, %v", got, err)
 	}
@@ -54,7 +54,7 @@ func TestSurveyIsAbsent(t *testing.T) {
 	for body, want := range map[string]fault.Kind{
 		"ResourceNotFoundException": fault.NotFound, "AccessDeniedException": fault.Denied, "InvalidParameterException": fault.Invalid,
 	} {
-		s, _ := survey(t, apiError(400, body, "x"), apiError(400, body, "x"), apiError(400, body, "x"))
+		s := survey(t, apiError(400, body, "x"), apiError(400, body, "x"), apiError(400, body, "x"))
 		_, err := s.Describe(t.Context())
 		if fault.KindOf(err) != want {
 			t.Errorf("%s of a pool: %v", body, err)
@@ -70,7 +70,7 @@ func TestSurveyIsAbsent(t *testing.T) {
 
 // TestSurveyNeverKeepsASecret: DescribeUserPoolClient tells it.
 func TestSurveyNeverKeepsASecret(t *testing.T) {
-	s, _ := survey(t, answer{status: 200, body: `{"UserPoolClient":{"ClientId":"c1","ClientName":"app","ClientSecret":"very-secret","ExplicitAuthFlows":["ALLOW_USER_SRP_AUTH"],
+	s := survey(t, answer{status: 200, body: `{"UserPoolClient":{"ClientId":"c1","ClientName":"app","ClientSecret":"very-secret","ExplicitAuthFlows":["ALLOW_USER_SRP_AUTH"],
 		"PreventUserExistenceErrors":"ENABLED","WriteAttributes":["email"],"AllowedOAuthFlowsUserPoolClient":true,"AllowedOAuthFlows":["client_credentials"],"SupportedIdentityProviders":["COGNITO"]}}`})
 	got, err := s.Client(t.Context(), "c1")
 	if err != nil {
@@ -89,7 +89,7 @@ func TestFunctions(t *testing.T) {
 	const arn = "arn:aws:lambda:eu-west-1:222222222222:function:f"
 	functions := func(answers ...answer) *cognito.Functions {
 		a := &aws{answers: answers}
-		return cognito.NewFunctions(a.account(t), "eu-west-1")
+		return cognito.NewFunctions(a.account(t), "eu-west-1", "POOLFERRY_CONFIG")
 	}
 	f := functions(answer{status: 200, body: `{"Environment":{"Variables":{"POOLFERRY_CONFIG":"version: 1","SECRET":"s"}}}`})
 	if got, err := f.Configuration(t.Context(), arn+":live"); err != nil || got != "version: 1" {

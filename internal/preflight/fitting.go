@@ -25,7 +25,7 @@ func (j *judge) legacySub() {
 		f.Fix, f.Attributes = true, []string{legacySub}
 		return
 	}
-	why := ""
+	var why string
 	switch {
 	case spec.Type != userpool.TypeString:
 		why = fmt.Sprintf("it is of type %s", spec.Type)

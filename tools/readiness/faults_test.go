@@ -112,9 +112,9 @@ func pools(ofTarget bool, change func(*cognitoidp.PoolSpec)) func(*rehearsal.Opt
 	}
 }
 
-// attribute replaces or adds an attribute of a pool.
-func attribute(ofTarget bool, a cognitoidp.Attribute) func(*rehearsal.Options) {
-	return pools(ofTarget, func(spec *cognitoidp.PoolSpec) {
+// attribute replaces or adds an attribute of the target.
+func attribute(a cognitoidp.Attribute) func(*rehearsal.Options) {
+	return pools(true, func(spec *cognitoidp.PoolSpec) {
 		spec.Schema = slices.DeleteFunc(spec.Schema, func(b cognitoidp.Attribute) bool { return b.Name == a.Name })
 		spec.Schema = append(spec.Schema, a)
 	})
@@ -368,42 +368,42 @@ func faults() map[string]planted {
 
 		// The schema and the mapping.
 		"no legacy_sub":                        {world: without("legacy_sub"), want: preflight.LegacySubMissing},
-		"legacy_sub too short":                 {world: attribute(true, cognitoidp.Attribute{Name: "legacy_sub", StringAttributeConstraints: length("0", "35")}), want: preflight.LegacySubUnusable},
-		"legacy_sub a number":                  {world: attribute(true, cognitoidp.Attribute{Name: "legacy_sub", AttributeDataType: "Number"}), want: preflight.LegacySubUnusable},
-		"legacy_sub for good":                  {world: attribute(true, cognitoidp.Attribute{Name: "legacy_sub", Mutable: new(false)})},
+		"legacy_sub too short":                 {world: attribute(cognitoidp.Attribute{Name: "legacy_sub", StringAttributeConstraints: length("0", "35")}), want: preflight.LegacySubUnusable},
+		"legacy_sub a number":                  {world: attribute(cognitoidp.Attribute{Name: "legacy_sub", AttributeDataType: "Number"}), want: preflight.LegacySubUnusable},
+		"legacy_sub for good":                  {world: attribute(cognitoidp.Attribute{Name: "legacy_sub", Mutable: new(false)})},
 		"target lacks what the mapping writes": {world: without("plan"), want: preflight.AttributeMissing, detail: "custom:field_01 → custom:plan"},
 		"target lacks what is set": {
 			world: rule(userpool.Rule{Set: &userpool.Literal{To: "custom:nowhere", Value: "x"}}), want: preflight.AttributeMissing, detail: "custom:nowhere",
 		},
 		"target lacks what is carried": {world: without("field_02"), want: preflight.AttributeLeftOut, detail: "custom:field_02"},
 		"another type": {
-			world: attribute(true, cognitoidp.Attribute{Name: "field_02", AttributeDataType: "Number"}), want: preflight.AttributeType, detail: "custom:field_02",
+			world: attribute(cognitoidp.Attribute{Name: "field_02", AttributeDataType: "Number"}), want: preflight.AttributeType, detail: "custom:field_02",
 		},
 		"too short": {
-			world: attribute(true, cognitoidp.Attribute{Name: "plan", StringAttributeConstraints: length("0", "20")}), want: preflight.AttributeBounds, detail: "at the target 0 to 20",
+			world: attribute(cognitoidp.Attribute{Name: "plan", StringAttributeConstraints: length("0", "20")}), want: preflight.AttributeBounds, detail: "at the target 0 to 20",
 		},
 		"too long": {
-			world: attribute(true, cognitoidp.Attribute{Name: "field_02", StringAttributeConstraints: length("3", "2048")}), want: preflight.AttributeBounds,
+			world: attribute(cognitoidp.Attribute{Name: "field_02", StringAttributeConstraints: length("3", "2048")}), want: preflight.AttributeBounds,
 		},
-		"immutable": {world: attribute(true, cognitoidp.Attribute{Name: "field_02", Mutable: new(false)}), want: preflight.AttributeFixed, detail: "custom:field_02"},
+		"immutable": {world: attribute(cognitoidp.Attribute{Name: "field_02", Mutable: new(false)}), want: preflight.AttributeFixed, detail: "custom:field_02"},
 		"value that does not fit": {
 			world: func(o *rehearsal.Options) {
-				attribute(true, cognitoidp.Attribute{Name: "birthdate", StringAttributeConstraints: length("10", "10")})(o)
+				attribute(cognitoidp.Attribute{Name: "birthdate", StringAttributeConstraints: length("10", "10")})(o)
 				rule(userpool.Rule{Default: &userpool.Literal{To: "birthdate", Value: "unknown"}})(o)
 			},
 			want: preflight.LiteralUnfit, detail: "birthdate",
 		},
 		"required and dropped": {
 			world: func(o *rehearsal.Options) {
-				attribute(true, cognitoidp.Attribute{Name: "family_name", Required: true})(o)
+				attribute(cognitoidp.Attribute{Name: "family_name", Required: true})(o)
 				rule(userpool.Rule{Drop: "family_name"})(o)
 			},
 			want: preflight.RequiredUnmapped, detail: "family_name",
 		},
-		"required of some": {world: attribute(true, cognitoidp.Attribute{Name: "nickname", Required: true}), want: preflight.RequiredUnsure, detail: "nickname"},
+		"required of some": {world: attribute(cognitoidp.Attribute{Name: "nickname", Required: true}), want: preflight.RequiredUnsure, detail: "nickname"},
 		"required, with a default": {
 			world: func(o *rehearsal.Options) {
-				attribute(true, cognitoidp.Attribute{Name: "nickname", Required: true})(o)
+				attribute(cognitoidp.Attribute{Name: "nickname", Required: true})(o)
 				rule(userpool.Rule{Default: &userpool.Literal{To: "nickname", Value: "you"}})(o)
 			},
 		},
@@ -491,7 +491,7 @@ func TestEachFault(t *testing.T) {
 			if tt.world != nil {
 				tt.world(&o)
 			}
-			w := build(t, o)
+			w := open(t, o)
 			if tt.plant != nil {
 				if err := tt.plant(w); err != nil {
 					t.Fatal(err)
@@ -557,7 +557,7 @@ func TestEveryCodeIsPlanted(t *testing.T) {
 
 // TestSilence: what AWS does not answer is no finding.
 func TestSilence(t *testing.T) {
-	w := build(t, rehearsal.Options{Faults: "target.DescribeUserPool=error:100%"})
+	w := open(t, rehearsal.Options{Faults: "target.DescribeUserPool=error:100%"})
 	_, err := w.preflight(t, nil).Look(t.Context())
 	if fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("error %v", err)

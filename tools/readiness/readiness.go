@@ -49,7 +49,7 @@ func New(ctx context.Context, cfg *config.Config, account *cognito.Account, o Op
 	p := preflight.Options{
 		Settings: settings(cfg), Account: id,
 		Target:    cognito.NewSurvey(account, cfg.Target.Region, cfg.Target.PoolID, cognito.Role{}),
-		Functions: cognito.NewFunctions(account, cfg.Target.Region),
+		Functions: cognito.NewFunctions(account, cfg.Target.Region, config.EnvName),
 		Buckets:   bucket.Survey(cfg.Run),
 		Quotas:    cognito.NewQuotas(account, cfg.Target.Region),
 		Run:       run,

@@ -2,6 +2,8 @@ package readiness_test
 
 import (
 	"fmt"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,29 +21,32 @@ import (
 	"poolferry/tools/rehearsal"
 )
 
-// seeded is a world in which everything is staged, or compared too.
-func seeded(t *testing.T, o rehearsal.Options, people []cognitoidp.UserSpec, definitions ...string) world {
+// seeded is a world in which everything is staged.
+func seeded(t *testing.T, o rehearsal.Options, people []cognitoidp.UserSpec) world {
 	t.Helper()
 	o.Speed = 50
-	w := build(t, o)
+	w := open(t, o)
 	for _, spec := range people {
 		if _, err := w.Cognito.PutUser(w.Source.PoolID, spec); err != nil {
 			t.Fatal(err)
 		}
 	}
+	w.execute(t, statemachines.Preseed)
+	return w
+}
+
+func (w world) execute(t *testing.T, definition string) {
+	t.Helper()
 	workflows, err := w.Workflows(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, definition := range append([]string{statemachines.Preseed}, definitions...) {
-		if _, err := workflows.Start(t.Context(), definition, map[string]string{"run": w.Config.Run}); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.States.Wait(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	if _, err := workflows.Start(t.Context(), definition, map[string]string{"run": w.Config.Run}); err != nil {
+		t.Fatal(err)
 	}
-	return w
+	if err := w.States.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func find(t *testing.T, r preflight.Report, code preflight.Code) preflight.Finding {
@@ -247,16 +252,7 @@ func TestStrangersOfAReconciliation(t *testing.T) {
 	if f := find(t, w.look(t), preflight.AlreadyThere); !strings.Contains(f.Detail, "sample of 1") {
 		t.Errorf("before: %+v", f)
 	}
-	workflows, err := w.Workflows(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := workflows.Start(t.Context(), statemachines.Reconcile, map[string]string{"run": w.Config.Run}); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.States.Wait(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w.execute(t, statemachines.Reconcile)
 	if f := find(t, w.look(t), preflight.AlreadyThere); f.Users != 1 || !strings.Contains(f.Detail, "reconciliation") {
 		t.Errorf("after: %+v", f)
 	}
@@ -267,7 +263,7 @@ func TestFix(t *testing.T) {
 	t.Parallel()
 	o := rehearsal.Options{Users: 1}
 	without("legacy_sub")(&o)
-	w := build(t, o)
+	w := open(t, o)
 	p := w.preflight(t, nil)
 	r := w.look(t)
 	if steps := p.Plan(r); len(steps) != 1 || !strings.Contains(steps[0], w.Target.PoolID) || !r.Findings[0].Fix {
@@ -289,10 +285,32 @@ func TestFix(t *testing.T) {
 	}
 }
 
+// TestBinary: the function as it is deployed answers, too.
+func TestBinary(t *testing.T) {
+	t.Parallel()
+	binary := filepath.Join(t.TempDir(), "bootstrap")
+	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc", "-o", binary, "poolferry/lambdas/migrate-user")
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	o := rehearsal.Options{Binaries: map[string]string{"migrate-user": binary}}
+	if got := serious(open(t, o).look(t)); got != "" {
+		t.Errorf("found %q", got)
+	}
+	w := open(t, o)
+	if err := login("cognito-idp:AdminGetUser", true)(w); err != nil {
+		t.Fatal(err)
+	}
+	if got := serious(w.look(t)); got != "login_permission_missing" {
+		t.Errorf("found %q", got)
+	}
+}
+
 // TestKept: what was verified is kept, and speaks for this migration alone.
 func TestKept(t *testing.T) {
 	t.Parallel()
-	w := build(t, rehearsal.Options{})
+	w := open(t, rehearsal.Options{})
 	p := w.preflight(t, nil)
 	r := w.look(t)
 	if err := p.Keep(t.Context(), r); err != nil {

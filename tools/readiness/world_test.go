@@ -23,7 +23,7 @@ type world struct {
 	lookup  func(string) (string, bool)
 }
 
-func build(t *testing.T, o rehearsal.Options) world {
+func open(t *testing.T, o rehearsal.Options) world {
 	t.Helper()
 	o.Now, o.Seed = time.Now, 3
 	w, err := rehearsal.New(t.Context(), o)
