@@ -116,10 +116,11 @@ type Client struct {
 
 // Function is the function that the target pool names as its migration trigger.
 type Function struct {
-	ARN    string
-	Gone   bool
-	Policy string // resource policy; empty for none
-	Ours   bool   // deployed for this run and these pools
+	ARN          string
+	Gone         bool
+	Policy       string // resource policy; empty for none
+	PolicyUnread bool
+	Ours         bool // deployed for this run and these pools
 	// Differs are the sections in which its configuration differs.
 	Differs []string
 }

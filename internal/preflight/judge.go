@@ -268,6 +268,9 @@ func (c Client) signsIn() bool {
 	return len(c.Flows) == 0 || c.allows("USER_SRP_AUTH", "") || c.allows("USER_AUTH", "")
 }
 
+// untried: only the trigger may assume the login role.
+const untried = "the login role was not tried: only this run's trigger may assume it"
+
 // trigger is about what stands behind the target's migration trigger.
 func (j *judge) trigger() {
 	p, f := j.TargetPool, j.Function
@@ -275,7 +278,7 @@ func (j *judge) trigger() {
 	case p == nil:
 		return
 	case p.MigrationTrigger == "":
-		j.add(TriggerNone, j.target(), "")
+		j.add(TriggerNone, j.target(), untried)
 		return
 	case f == nil:
 		return // said already that it could not be looked at
@@ -283,20 +286,20 @@ func (j *judge) trigger() {
 	about := "function " + f.ARN
 	switch {
 	case f.Gone:
-		j.add(TriggerGone, about, "")
+		j.add(TriggerGone, about, untried)
 		return
 	case !f.Ours:
 		j.add(TriggerForeign, about, listedOr(f.Differs, "it has no configuration of poolferry"))
 		return
 	case j.TrialFailed:
-		j.add(TriggerFails, about, "")
+		j.add(TriggerFails, about, untried)
 	}
 	if len(f.Differs) > 0 {
 		j.add(TriggerDiffers, about, strings.Join(f.Differs, ", "))
 	}
 	policy, err := resource.Parse(f.Policy)
 	pool := fmt.Sprintf("arn:%s:cognito-idp:%s:%s:userpool/%s", partitionOf(f.ARN), j.Target.Region, j.Account, j.Target.ID)
-	if err != nil || !policy.Permits("lambda:InvokeFunction", resource.Caller{Service: "cognito-idp.amazonaws.com", ARN: pool, Account: j.Account}) {
+	if !f.PolicyUnread && (err != nil || !policy.Permits("lambda:InvokeFunction", resource.Caller{Service: "cognito-idp.amazonaws.com", ARN: pool, Account: j.Account})) {
 		j.add(TriggerNotPermitted, about, "")
 	}
 }

@@ -228,9 +228,11 @@ func (p *Preflight) readTrigger(ctx context.Context, f *Facts) error {
 		f.Function = &function
 		return nil
 	}
-	function.Policy, err = p.o.Functions.Policy(ctx, arn)
-	if err != nil {
-		return p.refused(f, AsOwn, "lambda:GetPolicy", about, err)
+	if function.Policy, err = p.o.Functions.Policy(ctx, arn); err != nil {
+		function.PolicyUnread = true
+		if err := p.refused(f, AsOwn, "lambda:GetPolicy", about, err); err != nil {
+			return err
+		}
 	}
 	f.Function = &function
 	return p.try(ctx, f, arn)
