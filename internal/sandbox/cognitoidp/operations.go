@@ -121,6 +121,7 @@ func (s *Service) operations() map[string]operation {
 		"CreateUserPool":       decoded("UserPoolUpdate", false, s.createUserPool),
 		"DescribeUserPool":     onPool(s, "UserPoolRead", s.describeUserPool),
 		"UpdateUserPool":       onPool(s, "UserPoolUpdate", s.updateUserPool),
+		"DeleteUserPool":       onPool(s, "UserPoolUpdate", s.deleteUserPool),
 		"ListUserPools":        decoded("UserPoolRead", false, s.listUserPools),
 		"AddCustomAttributes":  onPool(s, "UserPoolUpdate", s.addCustomAttributes),
 		"GetUserPoolMfaConfig": onPool(s, "UserPoolResourceRead", s.getMfaConfig),
@@ -136,6 +137,7 @@ func (s *Service) operations() map[string]operation {
 		"CreateUserPoolClient":   onPool(s, "UserPoolClientUpdate", s.createUserPoolClient),
 		"DescribeUserPoolClient": onPool(s, "UserPoolClientRead", s.describeUserPoolClient),
 		"UpdateUserPoolClient":   onPool(s, "UserPoolClientUpdate", s.updateUserPoolClient),
+		"DeleteUserPoolClient":   onPool(s, "UserPoolClientUpdate", s.deleteUserPoolClient),
 		"ListUserPoolClients":    onPool(s, "UserPoolClientRead", s.listUserPoolClients),
 	}
 }

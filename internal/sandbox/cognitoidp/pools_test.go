@@ -197,8 +197,8 @@ func TestAccountsAndRegions(t *testing.T) {
 func TestLoudRefusals(t *testing.T) {
 	w := newWorld(t)
 	p := w.pool(cognitoidp.PoolSpec{})
-	_, err := w.api.DeleteUserPool(ctx, &cip.DeleteUserPoolInput{UserPoolId: &p})
-	wants(t, err, `SandboxUnsupported: the poolferry sandbox does not support operation "AWSCognitoIdentityProviderService.DeleteUserPool"`)
+	_, err := w.api.DeleteGroup(ctx, &cip.DeleteGroupInput{UserPoolId: &p, GroupName: new("g")})
+	wants(t, err, `SandboxUnsupported: the poolferry sandbox does not support operation "AWSCognitoIdentityProviderService.DeleteGroup"`)
 	call := &wire.Call{Operation: "AdminGetUser", Account: acct, Region: region, Authorize: func(string, string) error { return nil }}
 	for body, want := range map[string]string{
 		`{"UserPoolId":"` + p + `","Username":"ada","Colour":"red"}`: `SandboxUnsupported: the poolferry sandbox does not support parameter "Colour"`,

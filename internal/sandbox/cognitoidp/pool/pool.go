@@ -216,6 +216,17 @@ func (p *Pool) Client(id string) (*Client, error) {
 	return nil, Fail("ResourceNotFoundException", "User pool client %s does not exist.", id)
 }
 
+// DeleteClient takes an app client away.
+func (p *Pool) DeleteClient(id string) error {
+	if _, err := p.Client(id); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.clients, id)
+	return nil
+}
+
 // Clients lists the app clients by id.
 func (p *Pool) Clients() []*Client {
 	p.mu.RLock()
