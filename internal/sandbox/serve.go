@@ -21,6 +21,8 @@ const (
 	healthPath = "/_sandbox/health"
 	// maxBody is Lambda's 6 MB for a synchronous payload, and some.
 	maxBody = 7 << 20
+	// maxObject is what fits into one PutObject here; on AWS it is 5 GB.
+	maxObject = 256 << 20
 	// cognitoTarget starts X-Amz-Target of all calls to Cognito; it tells where
 	// a public, unsigned one goes.
 	cognitoTarget = "AWSCognitoIdentityProviderService."
@@ -65,10 +67,14 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // answer fills the call and serves it. service is nil until it is known.
 func (s *Sandbox) answer(w http.ResponseWriter, r *http.Request, call *wire.Call) (service wire.Service, reply *wire.Reply, err error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	limit := int64(maxBody)
+	if strings.Contains(r.Header.Get("Authorization"), "/s3/aws4_request") {
+		limit = maxObject
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			return nil, nil, wire.Errorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "the poolferry sandbox takes requests of up to %d bytes", maxBody)
+			return nil, nil, wire.Errorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "the poolferry sandbox takes requests of up to %d bytes", limit)
 		}
 		return nil, nil, wire.Errorf(http.StatusBadRequest, "RequestTimeout", "the request ended early")
 	}

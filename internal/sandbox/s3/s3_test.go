@@ -1,8 +1,10 @@
 package s3_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -58,6 +60,22 @@ func TestObjects(t *testing.T) {
 	}
 	if _, err := c.HeadObject(t.Context(), &sdk.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)}); code(t, err) != "404 NotFound" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestLargeObject: an object may be larger than what any other service takes.
+func TestLargeObject(t *testing.T) {
+	c := start(t, "").operator(t)
+	body := bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // 16 MiB
+	if _, err := c.PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("large"), Body: bytes.NewReader(body)}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.GetObject(t.Context(), &sdk.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("large"), Range: aws.String("bytes=16777200-16777215")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tail, err := io.ReadAll(out.Body); err != nil || string(tail) != "0123456789abcdef" {
+		t.Errorf("%q, %v", tail, err)
 	}
 }
 
