@@ -1,0 +1,345 @@
+package live
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"poolferry/tools/cli"
+)
+
+// person is a throw-away user of the source pool.
+type person struct {
+	username, email, password string
+	sub                       string // at the source
+	types                     string // as name at sign-in
+}
+
+// tale is one telling of the story.
+type tale struct {
+	t      *testing.T
+	g      *ground
+	schema []types.SchemaAttributeType // of the source
+	byMail bool                        // the source's usernames are e-mail addresses
+	alias  bool                        // an e-mail address is as good as a username
+	client string                      // the app at the target
+	people []*person
+}
+
+// story is a migration from first check to report, by the command line tool:
+// people of the source are staged, some of them sign in at the target and arrive
+// with their passwords, others are refused for the right reason, and a
+// reconciliation knows who is who. Everything that it makes is deleted, the
+// results of the run included: it wants a run that nobody has begun.
+func story(t *testing.T, g *ground) {
+	s := &tale{t: t, g: g}
+	if _, code := s.types("status", "--json"); code != cli.ExitNoRun {
+		t.Fatalf("run %s has begun (poolferry status exits %d): give the deployment a run of its own, whose results may be deleted", g.cfg.Run, code)
+	}
+	afterwards(t, "results of the run", s.forget)
+	ready := read[struct {
+		Ready    bool
+		Findings []struct{ Code, Severity, Detail string }
+	}](s, s.exits([]int{cli.ExitDone, cli.ExitFindings}, "preflight", "--json"))
+	for _, f := range ready.Findings {
+		t.Logf("preflight: %s %s: %s", f.Severity, f.Code, f.Detail)
+	}
+	if !ready.Ready {
+		t.Fatal("preflight has blockers")
+	}
+
+	s.look()
+	plain, mail, late, off, temporary := s.settle("plain", true), s.settle("mail", true), s.settle("late", true), s.settle("off", true), s.settle("temporary", false)
+	if s.alias {
+		mail.types = mail.email
+	}
+	s.ask(g.source.AdminDisableUser(t.Context(), &cip.AdminDisableUserInput{UserPoolId: &g.cfg.Source.PoolID, Username: &off.username}))
+
+	s.exits([]int{cli.ExitDone}, "seed", "start", "--yes", "--json")
+	s.exits([]int{cli.ExitDone}, "seed", "watch", "--json", "--interval", "1s")
+	s.exits([]int{cli.ExitDone}, "manifest", "verify", "--json")
+	for _, p := range s.people {
+		staged := s.exits([]int{cli.ExitDone}, "manifest", "inspect", "--profile", p.sub, "--json")
+		if !strings.Contains(staged, p.email) || strings.Contains(staged, p.password) {
+			t.Errorf("%s is staged as %s", p.username, staged)
+		}
+	}
+
+	s.signsIn(plain)
+	s.signsIn(mail)
+	s.refuses(plain, off, temporary)
+	if status := s.target(temporary); status != types.UserStatusTypeResetRequired {
+		t.Errorf("a user with a temporary password is %q at the target, want RESET_REQUIRED", status)
+	}
+	for _, p := range []*person{off, late} {
+		if status := s.target(p); status != "" {
+			t.Errorf("%s is %s at the target", p.username, status)
+		}
+	}
+
+	ran := read[struct {
+		Reconciliation struct{ State string }
+	}](s, s.exits([]int{cli.ExitDone, cli.ExitFindings}, "reconcile", "run", "--json"))
+	if ran.Reconciliation.State != "whole" {
+		t.Errorf("the reconciliation is %q", ran.Reconciliation.State)
+	}
+	s.accounted(map[*person]string{plain: "migrated", mail: "migrated", temporary: "migrated", off: "pending disabled", late: "pending"})
+	s.signsIn(late)
+	s.exits([]int{cli.ExitDone, cli.ExitFindings}, "reconcile", "run", "--json")
+	s.accounted(map[*person]string{plain: "migrated", mail: "migrated", temporary: "migrated", off: "pending disabled", late: "migrated"})
+	s.exits([]int{cli.ExitRunning, cli.ExitFindings}, "status", "--json")
+	s.reports()
+}
+
+// types runs a command of the tool.
+func (s *tale) types(args ...string) (stdout string, code int) {
+	s.t.Helper()
+	var out, talk bytes.Buffer
+	code = cli.Main(s.t.Context(), append(args, "--config", s.g.file), strings.NewReader(""), &out, &talk)
+	s.t.Logf("poolferry %s: exit %d\n%s", strings.Join(args, " "), code, talk.String())
+	return out.String(), code
+}
+
+// exits runs a command that must end with one of the codes.
+func (s *tale) exits(codes []int, args ...string) string {
+	s.t.Helper()
+	out, code := s.types(args...)
+	if !slices.Contains(codes, code) {
+		s.t.Fatalf("poolferry %s: exit %d, want %v\n%s", strings.Join(args, " "), code, codes, out)
+	}
+	return out
+}
+
+// read reads the last line of what a command has written.
+func read[T any](s *tale, text string) (v T) {
+	s.t.Helper()
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &v); err != nil {
+		s.t.Fatalf("%v in %s", err, text)
+	}
+	return v
+}
+
+// ask fails the story where AWS does not do what an administrator may ask for.
+func (s *tale) ask(_ any, err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(said(err))
+	}
+}
+
+// look reads how people sign in at the source, and makes an app at the target.
+func (s *tale) look() {
+	s.t.Helper()
+	g := s.g
+	out, err := g.source.DescribeUserPool(s.t.Context(), &cip.DescribeUserPoolInput{UserPoolId: &g.cfg.Source.PoolID})
+	s.ask(out, err)
+	s.schema = out.UserPool.SchemaAttributes
+	s.byMail = slices.Contains(out.UserPool.UsernameAttributes, types.UsernameAttributeTypeEmail)
+	s.alias = slices.Contains(out.UserPool.AliasAttributes, types.AliasAttributeTypeEmail)
+	made, err := g.target.CreateUserPoolClient(s.t.Context(), &cip.CreateUserPoolClientInput{
+		UserPoolId: &g.cfg.Target.PoolID, ClientName: aws.String(unique("app")), PreventUserExistenceErrors: hiding,
+		ExplicitAuthFlows: []types.ExplicitAuthFlowsType{types.ExplicitAuthFlowsTypeAllowUserPasswordAuth, types.ExplicitAuthFlowsTypeAllowRefreshTokenAuth},
+	})
+	s.ask(made, err)
+	s.client = *made.UserPoolClient.ClientId
+	afterwards(s.t, "app client "+s.client, func(ctx context.Context) error {
+		_, err := g.target.DeleteUserPoolClient(ctx, &cip.DeleteUserPoolClientInput{UserPoolId: &g.cfg.Target.PoolID, ClientId: &s.client})
+		return err
+	})
+}
+
+// settle makes a user of the source pool, with a password of their own or a
+// temporary one. Nobody is sent a message.
+func (s *tale) settle(what string, own bool) *person {
+	s.t.Helper()
+	name := unique(what)
+	p := &person{username: name, email: mailbox(name), password: password()}
+	if s.byMail {
+		p.username = p.email
+	}
+	p.types = p.username
+	attributes := []types.AttributeType{{Name: aws.String("email"), Value: &p.email}, {Name: aws.String("email_verified"), Value: aws.String("true")}}
+	for _, a := range s.schema {
+		if value := required[aws.ToString(a.Name)]; aws.ToBool(a.Required) && value != "" {
+			attributes = append(attributes, types.AttributeType{Name: a.Name, Value: &value})
+		}
+	}
+	out, err := s.g.source.AdminCreateUser(s.t.Context(), &cip.AdminCreateUserInput{
+		UserPoolId: &s.g.cfg.Source.PoolID, Username: &p.username, UserAttributes: attributes,
+		TemporaryPassword: &p.password, MessageAction: types.MessageActionTypeSuppress,
+	})
+	s.ask(out, err)
+	for _, pool := range []struct {
+		api *cip.Client
+		id  string
+	}{{s.g.source, s.g.cfg.Source.PoolID}, {s.g.target, s.g.cfg.Target.PoolID}} {
+		afterwards(s.t, "user of pool "+pool.id, func(ctx context.Context) error {
+			_, err := pool.api.AdminDeleteUser(ctx, &cip.AdminDeleteUserInput{UserPoolId: &pool.id, Username: &p.username})
+			return err
+		})
+	}
+	for _, a := range out.User.Attributes {
+		if aws.ToString(a.Name) == "sub" {
+			p.sub = aws.ToString(a.Value)
+		}
+	}
+	if own {
+		s.setPassword(p, p.password)
+	}
+	s.people = append(s.people, p)
+	return p
+}
+
+// required are values of the attributes that a pool may demand.
+var required = map[string]string{
+	"name": "Throw Away", "given_name": "Throw", "family_name": "Away", "middle_name": "X", "nickname": "T", "gender": "x", "locale": "en-GB", "zoneinfo": "UTC",
+	"phone_number": "+15555550100", "birthdate": "1970-01-01", "address": "1 Road", "profile": "https://example.com", "picture": "https://example.com", "website": "https://example.com", "updated_at": "1700000000",
+}
+
+func (s *tale) setPassword(p *person, password string) {
+	s.t.Helper()
+	out, err := s.g.source.AdminSetUserPassword(s.t.Context(), &cip.AdminSetUserPasswordInput{
+		UserPoolId: &s.g.cfg.Source.PoolID, Username: &p.username, Password: &password, Permanent: true,
+	})
+	s.ask(out, err)
+}
+
+// attempt is a sign-in at the target.
+func (s *tale) attempt(name, password string) string {
+	out, err := s.g.target.InitiateAuth(s.t.Context(), &cip.InitiateAuthInput{
+		ClientId: &s.client, AuthFlow: types.AuthFlowTypeUserPasswordAuth, AuthParameters: map[string]string{"USERNAME": name, "PASSWORD": password},
+	})
+	if err != nil {
+		return said(err)
+	}
+	return ended(out.AuthenticationResult, out.ChallengeName)
+}
+
+// signsIn has a person sign in at the target for the first time. That the
+// password has moved is proven by changing it at the source.
+func (s *tale) signsIn(p *person) {
+	s.t.Helper()
+	if got := s.attempt(p.types, p.password); got != "signed in" {
+		s.t.Fatalf("%s at the target: %s", p.username, got)
+	}
+	s.setPassword(p, password())
+	if got := s.attempt(p.types, p.password); got != "signed in" {
+		s.t.Errorf("%s at the target, with the password that is no longer the source's: %s", p.username, got)
+	}
+	out, err := s.g.target.AdminGetUser(s.t.Context(), &cip.AdminGetUserInput{UserPoolId: &s.g.cfg.Target.PoolID, Username: &p.username})
+	s.ask(out, err)
+	got := map[string]string{}
+	for _, a := range out.UserAttributes {
+		got[aws.ToString(a.Name)] = aws.ToString(a.Value)
+	}
+	if out.UserStatus != types.UserStatusTypeConfirmed || got["custom:legacy_sub"] != p.sub || got["sub"] == p.sub || got["email"] != p.email || got["email_verified"] != "true" {
+		s.t.Errorf("%s arrived %s as %v, and was %s", p.username, out.UserStatus, got, p.sub)
+	}
+}
+
+// refuses tries who must not get in. Nobody can tell a wrong password from an
+// unknown name or a disabled user.
+func (s *tale) refuses(moved, off, temporary *person) {
+	s.t.Helper()
+	unknown := s.attempt(unique("nobody"), password())
+	for what, got := range map[string]string{
+		"a wrong password": s.attempt(moved.types, password()),
+		"a disabled user":  s.attempt(off.types, off.password),
+	} {
+		if got != unknown {
+			s.t.Errorf("%s is told from an unknown name: %q, %q", what, got, unknown)
+		}
+	}
+	if got := s.attempt(temporary.types, temporary.password); got == "signed in" {
+		s.t.Error("a temporary password is enough")
+	}
+}
+
+// target is a person's status at the target, "" for none.
+func (s *tale) target(p *person) types.UserStatusType {
+	s.t.Helper()
+	out, err := s.g.target.AdminGetUser(s.t.Context(), &cip.AdminGetUserInput{UserPoolId: &s.g.cfg.Target.PoolID, Username: &p.username})
+	if strings.HasPrefix(said(err), "UserNotFoundException") {
+		return ""
+	}
+	s.ask(out, err)
+	return out.UserStatus
+}
+
+// accounted compares what the latest reconciliation says of people with what it
+// should: a verdict, and a reason where it matters.
+func (s *tale) accounted(want map[*person]string) {
+	s.t.Helper()
+	got := map[string]string{}
+	for line := range strings.Lines(s.exits([]int{cli.ExitDone}, "reconcile", "pending", "--json")) {
+		row := read[struct{ Sub, Verdict, Reason string }](s, line)
+		got[row.Sub] = row.Verdict + " " + row.Reason
+	}
+	for line := range strings.Lines(s.exits([]int{cli.ExitDone}, "reconcile", "idmap")) {
+		row := read[struct {
+			Legacy  string `json:"legacy_sub"`
+			Sub     string
+			Verdict string
+		}](s, line)
+		if row.Sub == "" || row.Sub == row.Legacy {
+			s.t.Errorf("the id map has %+v", row)
+		}
+		got[row.Legacy] = row.Verdict
+	}
+	for p, verdict := range want {
+		if !strings.HasPrefix(got[p.sub], verdict) {
+			s.t.Errorf("%s is %q, want %q", p.username, got[p.sub], verdict)
+		}
+	}
+}
+
+// reports writes the report, which names nobody.
+func (s *tale) reports() {
+	s.t.Helper()
+	file := filepath.Join(s.t.TempDir(), "report.html")
+	s.exits([]int{cli.ExitDone}, "report", "--out", file)
+	page, err := os.ReadFile(file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if len(page) < 1000 {
+		s.t.Errorf("a report of %d bytes", len(page))
+	}
+	for _, p := range s.people {
+		for _, secret := range []string{p.username, p.email, p.password} {
+			if bytes.Contains(page, []byte(secret)) {
+				s.t.Errorf("the report names %s", p.username)
+			}
+		}
+	}
+}
+
+// forget deletes what the run has left in the staging bucket.
+func (s *tale) forget(ctx context.Context) error {
+	bucket := s.g.cfg.Staging.Bucket
+	pages := s3.NewListObjectsV2Paginator(s.g.objects, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: aws.String("runs/" + s.g.cfg.Run + "/")})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("list what the run has left: %w", err)
+		}
+		for _, o := range page.Contents {
+			if _, err := s.g.objects.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: o.Key}); err != nil {
+				return fmt.Errorf("delete %s: %w", *o.Key, err)
+			}
+		}
+	}
+	return nil
+}

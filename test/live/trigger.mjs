@@ -1,0 +1,15 @@
+// The throw-away function behind a probe's user pool, in a language that needs
+// no build: what reply of ground_test.go says.
+const { cases } = SCRIPT;
+
+export const handler = async (event) => {
+  const found = /poolferry-live-([a-z0-9]+)-/.exec(event.userName);
+  const reply = found && cases[found[1]];
+  if (!reply) return event;
+  if (reply.raise === event.triggerSource) throw new Error(event.triggerSource);
+  if (!event.triggerSource.startsWith("UserMigration_")) return event;
+  if (reply.seconds) await new Promise((done) => setTimeout(done, reply.seconds * 1000));
+  if (reply.response) event.response = JSON.parse(JSON.stringify(reply.response).replaceAll("{name}", event.userName));
+  if (reply.clear_password) event.request.password = "";
+  return event;
+};
