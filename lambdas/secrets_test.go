@@ -18,7 +18,9 @@ func (source) Authenticate(context.Context, string, userpool.Secret) (trigger.Re
 	return trigger.Reply{Standing: trigger.Proven}, nil
 }
 
-func (source) User(context.Context, string) (userpool.User, error) { return userpool.User{Sub: "s"}, nil }
+func (source) User(context.Context, string) (userpool.User, error) {
+	return userpool.User{Sub: "s"}, nil
+}
 
 func TestVault(t *testing.T) {
 	var answer error
