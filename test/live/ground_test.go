@@ -30,6 +30,7 @@ type ground struct {
 	target  *cip.Client
 	states  *sfn.Client // of the target account
 	objects *s3.Client
+	role    string // ARN of the deployed trigger's role, for throw-away functions
 	sandbox bool
 	// deploy makes a function that plays a script, which user pools of the target
 	// account may call, and returns its ARN and how to delete it.

@@ -88,16 +88,9 @@ func story(t *testing.T, g *ground) {
 		}
 	}
 
-	ran := read[struct {
-		Reconciliation struct{ State string }
-	}](s, s.exits([]int{cli.ExitDone, cli.ExitFindings}, "reconcile", "run", "--json"))
-	if ran.Reconciliation.State != "whole" {
-		t.Errorf("the reconciliation is %q", ran.Reconciliation.State)
-	}
-	s.accounted(map[*person]string{plain: "migrated", mail: "migrated", temporary: "migrated", off: "pending disabled", late: "pending"})
+	s.compares(map[*person]string{plain: "migrated", mail: "migrated", temporary: "migrated", off: "pending disabled", late: "pending"})
 	s.signsIn(late)
-	s.exits([]int{cli.ExitDone, cli.ExitFindings}, "reconcile", "run", "--json")
-	s.accounted(map[*person]string{plain: "migrated", mail: "migrated", temporary: "migrated", off: "pending disabled", late: "migrated"})
+	s.compares(map[*person]string{plain: "migrated", mail: "migrated", temporary: "migrated", off: "pending disabled", late: "migrated"})
 	s.exits([]int{cli.ExitRunning, cli.ExitFindings}, "status", "--json")
 	s.reports()
 }
@@ -278,9 +271,32 @@ func (s *tale) target(p *person) types.UserStatusType {
 	return out.UserStatus
 }
 
-// accounted compares what the latest reconciliation says of people with what it
-// should: a verdict, and a reason where it matters.
-func (s *tale) accounted(want map[*person]string) {
+// compares reconciles until people are accounted for as they should: by a verdict,
+// and a reason where it matters. AWS lists a user a little later than it has one.
+func (s *tale) compares(want map[*person]string) {
+	s.t.Helper()
+	err := s.g.until(s.t.Context(), func() error {
+		ran := read[struct {
+			Reconciliation struct{ State string }
+		}](s, s.exits([]int{cli.ExitDone, cli.ExitFindings}, "reconcile", "run", "--json"))
+		if ran.Reconciliation.State != "whole" {
+			return fmt.Errorf("the reconciliation is %q", ran.Reconciliation.State)
+		}
+		got := s.accounts()
+		for p, verdict := range want {
+			if !strings.HasPrefix(got[p.sub], verdict) {
+				return fmt.Errorf("%s is %q, want %q", p.username, got[p.sub], verdict)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Error(err)
+	}
+}
+
+// accounts is what the latest reconciliation says of everybody, by source sub.
+func (s *tale) accounts() map[string]string {
 	s.t.Helper()
 	got := map[string]string{}
 	for line := range strings.Lines(s.exits([]int{cli.ExitDone}, "reconcile", "pending", "--json")) {
@@ -298,11 +314,7 @@ func (s *tale) accounted(want map[*person]string) {
 		}
 		got[row.Legacy] = row.Verdict
 	}
-	for p, verdict := range want {
-		if !strings.HasPrefix(got[p.sub], verdict) {
-			s.t.Errorf("%s is %q, want %q", p.username, got[p.sub], verdict)
-		}
-	}
+	return got
 }
 
 // reports writes the report, which names nobody.
