@@ -39,7 +39,8 @@ func (s script) zipped() ([]byte, error) {
 	if err == nil {
 		_, err = file.Write([]byte(code))
 	}
-	return out.Bytes(), errors.Join(err, w.Close())
+	err = errors.Join(err, w.Close()) // writes the rest
+	return out.Bytes(), err
 }
 
 // errRaised is a trigger that fails on purpose; its text is the trigger source.
@@ -151,19 +152,24 @@ func plain(text string) any {
 // withNode plays a script as Lambda does.
 func withNode(t *testing.T, node string, s script) func(*testing.T, string) string {
 	t.Helper()
-	code, err := s.code()
+	packed, err := s.zipped()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
+	if err := os.CopyFS(folder, files); err != nil {
+		t.Fatal(err)
+	}
 	const run = `import { handler } from "./index.mjs";
 const event = JSON.parse(process.argv[2]);
 try { console.log(JSON.stringify(await handler(event))); } catch (e) { console.log(e.message); }
 `
-	for name, text := range map[string]string{"index.mjs": code, "run.mjs": run} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.WriteFile(filepath.Join(folder, "run.mjs"), []byte(run), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	return func(t *testing.T, event string) string {
 		t.Helper()
