@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,14 +32,15 @@ var calls = map[string]func(context.Context, *Runner) error{
 	},
 }
 
-// counted is a function that counts how often it was called.
+// counted is a function that counts how often it was called: an attempt that was
+// given up may still be on its way.
 type counted struct {
-	n int
+	n atomic.Int64
 	f func(ctx context.Context, payload []byte) ([]byte, error)
 }
 
 func (c *counted) Invoke(ctx context.Context, _, _ string, payload []byte) ([]byte, error) {
-	c.n++
+	c.n.Add(1)
 	return c.f(ctx, payload)
 }
 
@@ -73,8 +75,8 @@ func TestAttempts(t *testing.T) {
 					if err == nil && want != "" || err != nil && err.Error() != want {
 						t.Errorf("got %v, want %s", err, want)
 					}
-					if c.n != tt.attempts || time.Since(began) != tt.took {
-						t.Errorf("%d attempts in %s, want %d in %s", c.n, time.Since(began), tt.attempts, tt.took)
+					if int(c.n.Load()) != tt.attempts || time.Since(began) != tt.took {
+						t.Errorf("%d attempts in %s, want %d in %s", c.n.Load(), time.Since(began), tt.attempts, tt.took)
 					}
 				})
 			})
