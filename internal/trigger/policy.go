@@ -148,8 +148,7 @@ func (p Policy) profile(typed string, u userpool.User) Ruling {
 
 	r := Ruling{Outcome: Migrated, Violations: p.Target.Schema.Check(attributes)}
 	for _, v := range r.Violations {
-		spec, known := p.Target.Schema[v.Attribute]
-		if v.Attribute == userpool.AttrLegacySub || known && (spec.Required || !spec.Mutable) {
+		if p.Target.Schema.Blocks(v) {
 			return Ruling{Outcome: Unmappable, Reason: "schema:" + v.Attribute + ":" + v.Rule, Violations: r.Violations}
 		}
 		delete(attributes, v.Attribute)

@@ -102,6 +102,15 @@ func (s Schema) checkOne(name, value string) (detail, rule string) {
 	return "", ""
 }
 
+// Blocks reports whether a violation keeps a user from being created. Any other
+// attribute can be left out then and written later: the schema does not require
+// it and lets it change. AttrLegacySub can not: without it nobody would know
+// whom the user was made for.
+func (s Schema) Blocks(v Violation) bool {
+	spec, known := s[v.Attribute]
+	return v.Attribute == AttrLegacySub || known && (spec.Required || !spec.Mutable)
+}
+
 func checkNumber(spec AttributeSpec, value string) (detail, rule string) {
 	n, err := strconv.ParseInt(value, 10, 64)
 	switch {

@@ -217,9 +217,9 @@ type finding struct {
 func (c *check) look(u userpool.User) {
 	f := finding{outlook: c.rules.Outlook(u)}
 	for _, v := range c.rules.Target.Check(u.Attributes) {
-		switch spec, known := c.rules.Target[v.Attribute]; {
+		switch {
 		case c.rules.Known[v.Attribute]:
-		case v.Attribute == userpool.AttrLegacySub || known && (spec.Required || !spec.Mutable): // as trigger.Policy has it
+		case c.rules.Target.Blocks(v):
 			f.refused = append(f.refused, v)
 		default:
 			f.trimmed = append(f.trimmed, v)

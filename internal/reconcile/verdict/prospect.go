@@ -61,13 +61,11 @@ func (r Rules) prospect(u userpool.User) prospect {
 
 // fit separates what the target's schema refuses into what makes the user
 // impossible to create and what the trigger leaves out because it can be written
-// later, and returns the attributes that are left. trigger.Policy has the same
-// rule.
+// later, and returns the attributes that are left.
 func (r Rules) fit(attributes userpool.Attributes) (kept userpool.Attributes, blocking, dropped []userpool.Violation) {
 	kept = attributes
 	for _, v := range r.Pool.Schema.Check(attributes) {
-		spec, known := r.Pool.Schema[v.Attribute]
-		if v.Attribute == userpool.AttrLegacySub || known && (spec.Required || !spec.Mutable) {
+		if r.Pool.Schema.Blocks(v) {
 			blocking = append(blocking, v)
 			continue
 		}
