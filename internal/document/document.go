@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"poolferry/internal/fault"
@@ -70,6 +71,17 @@ func Decode[D any](kind string, data []byte, into *D, check func(D) error) error
 	again, err := JSON(*into)
 	if err != nil || !bytes.Equal(again, data) {
 		return fault.New(fault.Invalid, "%s is not as poolferry writes it: changed by somebody else", kind)
+	}
+	return nil
+}
+
+// CheckTime returns an error that names the member unless t is a time in UTC.
+func CheckTime(member string, t time.Time) error {
+	if t.IsZero() {
+		return fmt.Errorf("%s is missing", member)
+	}
+	if t.Location() != time.UTC {
+		return fmt.Errorf("%s is not in UTC", member)
 	}
 	return nil
 }

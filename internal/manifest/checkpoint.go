@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"poolferry/internal/document"
 	"poolferry/internal/fault"
 )
 
@@ -159,7 +160,7 @@ func DecodeCheckpoint(data []byte) (c Checkpoint, err error) {
 func (Checkpoint) kind() string { return "checkpoint" }
 
 func (c Checkpoint) check() error {
-	if err := errors.Join(c.Origin.check(), c.Shard.check(), checkParts(c.Attempt, c.Parts, c.Count), checkTime("updated", c.Updated)); err != nil {
+	if err := errors.Join(c.Origin.check(), c.Shard.check(), checkParts(c.Attempt, c.Parts, c.Count), document.CheckTime("updated", c.Updated)); err != nil {
 		return err
 	}
 	switch {

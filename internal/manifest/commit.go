@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"poolferry/internal/document"
 	"poolferry/internal/fault"
 )
 
@@ -163,12 +164,12 @@ func (Manifest) kind() string { return "manifest" }
 func (c Commit) check() error {
 	return errors.Join(
 		c.Origin.check(), c.Shard.check(), checkParts(c.Attempt, c.Parts, c.Count),
-		checkRepeats(c.Repeats, c.Count), checkTime("committed", c.Committed),
+		checkRepeats(c.Repeats, c.Count), document.CheckTime("committed", c.Committed),
 	)
 }
 
 func (m Manifest) check() error {
-	if err := errors.Join(m.Origin.check(), checkCount("estimate", m.Estimate), checkTime("closed", m.Closed)); err != nil {
+	if err := errors.Join(m.Origin.check(), checkCount("estimate", m.Estimate), document.CheckTime("closed", m.Closed)); err != nil {
 		return err
 	}
 	if len(m.Shards) == 0 {

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"poolferry/internal/document"
 	"poolferry/internal/fault"
 )
 
@@ -49,7 +50,7 @@ func DecodeGroups(data []byte) (g Groups, err error) {
 func (Groups) kind() string { return "groups" }
 
 func (g Groups) check() error {
-	if err := errors.Join(g.Origin.check(), checkTime("listed", g.Listed)); err != nil {
+	if err := errors.Join(g.Origin.check(), document.CheckTime("listed", g.Listed)); err != nil {
 		return err
 	}
 	if g.Groups == nil {

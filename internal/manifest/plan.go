@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"poolferry/internal/document"
 	"poolferry/internal/fault"
 	"poolferry/internal/userpool"
 )
@@ -141,12 +142,12 @@ func (p Plan) check() error {
 		p.MappingSHA256.Check("mapping_sha256"),
 		checkCount("estimate", p.Estimate),
 		checkShards(p.Shards),
-		checkTime("created", p.Created),
+		document.CheckTime("created", p.Created),
 	)
 }
 
 func (g Generation) check() error {
-	return errors.Join(g.Origin.check(), checkShards(g.Shards), checkTime("opened", g.Opened))
+	return errors.Join(g.Origin.check(), checkShards(g.Shards), document.CheckTime("opened", g.Opened))
 }
 
 func (o Origin) check() error {
@@ -225,16 +226,6 @@ func checkRun(id string) error {
 func checkCount(member string, n int) error {
 	if n < 0 {
 		return fmt.Errorf("%s %d is below 0", member, n)
-	}
-	return nil
-}
-
-func checkTime(member string, t time.Time) error {
-	if t.IsZero() {
-		return fmt.Errorf("%s is missing", member)
-	}
-	if t.Location() != time.UTC {
-		return fmt.Errorf("%s is not in UTC", member)
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package manifest
 import (
 	"errors"
 	"time"
+
+	"poolferry/internal/document"
 )
 
 // Stop is the switch that ends a run's chain of executions: while it is there,
@@ -26,4 +28,6 @@ func DecodeStop(data []byte) (s Stop, err error) {
 
 func (Stop) kind() string { return "stop switch" }
 
-func (s Stop) check() error { return errors.Join(checkRun(s.Run), checkTime("stopped", s.Stopped)) }
+func (s Stop) check() error {
+	return errors.Join(checkRun(s.Run), document.CheckTime("stopped", s.Stopped))
+}

@@ -235,18 +235,8 @@ func checkID(id string) error {
 	return nil
 }
 
-func checkTime(member string, t time.Time) error {
-	if t.IsZero() {
-		return fmt.Errorf("%s is missing", member)
-	}
-	if t.Location() != time.UTC {
-		return fmt.Errorf("%s is not in UTC", member)
-	}
-	return nil
-}
-
 func (b Basis) check() error {
-	if err := errors.Join(checkID(b.ID), checkTime("opened", b.Opened)); err != nil {
+	if err := errors.Join(checkID(b.ID), document.CheckTime("opened", b.Opened)); err != nil {
 		return err
 	}
 	switch {

@@ -149,9 +149,9 @@ func DecodeLease(data []byte) (l Lease, err error) {
 }
 
 func (l Lease) check() error {
-	err := errors.Join(checkID(l.ID), checkTime("taken", l.Taken), checkTime("until", l.Until))
+	err := errors.Join(checkID(l.ID), document.CheckTime("taken", l.Taken), document.CheckTime("until", l.Until))
 	if err == nil && !l.Released.IsZero() {
-		err = checkTime("released", l.Released)
+		err = document.CheckTime("released", l.Released)
 	}
 	switch {
 	case err != nil:

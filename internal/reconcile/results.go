@@ -276,7 +276,7 @@ func (i Indexed) check() error {
 	}
 	return errors.Join(
 		i.PlanSHA256.Check("plan_sha256"), i.MappingSHA256.Check("mapping_sha256"), checkBuckets(i.Buckets), i.Segments.Check(),
-		checkID(i.By), checkTime("began", i.Began), checkTime("ended", i.Ended),
+		checkID(i.By), document.CheckTime("began", i.Began), document.CheckTime("ended", i.Ended),
 	)
 }
 
@@ -319,7 +319,7 @@ func (m Matched) check() error {
 			return err
 		}
 	}
-	return errors.Join(checkID(m.ID), checkBuckets(m.Buckets), m.Contested.check(), checkTime("began", m.Began), checkTime("ended", m.Ended))
+	return errors.Join(checkID(m.ID), checkBuckets(m.Buckets), m.Contested.check(), document.CheckTime("began", m.Began), document.CheckTime("ended", m.Ended))
 }
 
 func (c Compared) check() error {
@@ -336,7 +336,7 @@ func (c Compared) check() error {
 	}
 	return errors.Join(
 		checkID(c.ID), checkBucket(c.Bucket, c.Buckets), c.PlanSHA256.Check("plan_sha256"), c.Verdicts.check(),
-		checkRows(c.IDMap), checkRows(c.Pending), checkRows(c.FindingRows), checkTime("began", c.Began), checkTime("ended", c.Ended),
+		checkRows(c.IDMap), checkRows(c.Pending), checkRows(c.FindingRows), document.CheckTime("began", c.Began), document.CheckTime("ended", c.Ended),
 	)
 }
 

@@ -101,7 +101,7 @@ func (s Summary) check() error {
 		}
 	}
 	return errors.Join(
-		checkID(s.ID), checkTime("started", s.Started), checkTime("ended", s.Ended), s.Reasons.check(),
+		checkID(s.ID), document.CheckTime("started", s.Started), document.CheckTime("ended", s.Ended), s.Reasons.check(),
 		checkRows(s.IDMap), checkRows(s.Pending), checkRows(s.FindingRows),
 	)
 }
