@@ -111,7 +111,7 @@ func (r reconciled) summary(ctx context.Context, id string) (reconcile.Summary, 
 		if err != nil {
 			return reconcile.Summary{}, err
 		}
-		figures, ok := standing.FiguresOf(known.History)
+		figures, ok := known.History.Figures()
 		if !ok {
 			return reconcile.Summary{}, r.never("")
 		}

@@ -125,7 +125,7 @@ func (r reconciled) known(ctx context.Context) (k standing.Known, err error) {
 	if k.Reconciled, err = r.Status(ctx); err != nil {
 		return k, err
 	}
-	if figures, ok := standing.FiguresOf(k.Reconciled.History); ok {
+	if figures, ok := k.Reconciled.History.Figures(); ok {
 		if k.Summary, err = r.stillThere(ctx, k.Reconciled.Last, figures.ID); err != nil {
 			return k, err
 		}

@@ -120,20 +120,6 @@ type Known struct {
 	Seeding *seeding.Status // nil where nothing was seeded
 }
 
-// FiguresOf returns the reconciliation whose figures are shown, false where
-// nothing was counted yet.
-func FiguresOf(h progress.History) (progress.Point, bool) {
-	if p, ok := h.LastWhole(); ok {
-		return p, true
-	}
-	for _, p := range slices.Backward(h.Points) {
-		if len(p.Verdicts) > 0 {
-			return p, true
-		}
-	}
-	return progress.Point{}, false
-}
-
 // pastRuns is how many reconciliations a status lists.
 const pastRuns = 20
 
@@ -144,7 +130,7 @@ func New(k Known) Status {
 		Version: 1, Run: k.Run, Complete: h.Complete(), LastRuns: []Past{},
 		Forecast: forecast.From(h.Points, k.Now), Running: RunningOf(k.Reconciled.Lease, k.Now), now: k.Now,
 	}
-	if p, ok := FiguresOf(h); ok {
+	if p, ok := h.Figures(); ok {
 		s.Figures = figures(p, k.Summary)
 	}
 	for _, p := range slices.Backward(h.Points) {

@@ -8,6 +8,7 @@
 package progress
 
 import (
+	"slices"
 	"time"
 
 	"poolferry/internal/document"
@@ -58,6 +59,21 @@ func (h History) Last() (Point, bool) {
 		return Point{}, false
 	}
 	return h.Points[len(h.Points)-1], true
+}
+
+// Figures returns the point whose figures stand for the migration: the newest
+// whole one or, before there is one, the newest that counted anybody; false where
+// there is neither.
+func (h History) Figures() (Point, bool) {
+	if p, ok := h.LastWhole(); ok {
+		return p, true
+	}
+	for _, p := range slices.Backward(h.Points) {
+		if len(p.Verdicts) > 0 {
+			return p, true
+		}
+	}
+	return Point{}, false
 }
 
 // LastWhole returns the newest whole point, false where there is none.

@@ -86,7 +86,7 @@ const shownRuns = 20
 func newContent(v View) content {
 	c := content{View: v, Title: "Migration " + v.Run, Made: minute(v.Now)}
 	last, ran := v.History.Last()
-	figures, counted := figuresOf(v.History)
+	figures, counted := v.History.Figures()
 	if ran {
 		c.Last = minute(last.Ended)
 	}
@@ -104,19 +104,6 @@ func newContent(v View) content {
 	c.Staging = stagingOf(v)
 	c.Finds, c.Hidden = identityRows(v.Identities)
 	return c
-}
-
-// figuresOf returns the reconciliation whose figures the page shows.
-func figuresOf(h progress.History) (progress.Point, bool) {
-	if p, ok := h.LastWhole(); ok {
-		return p, true
-	}
-	for _, p := range slices.Backward(h.Points) {
-		if len(p.Verdicts) > 0 {
-			return p, true
-		}
-	}
-	return progress.Point{}, false
 }
 
 // moved counts who no longer depends on the source pool.
