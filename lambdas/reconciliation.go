@@ -73,17 +73,13 @@ func NewReconciliation(ctx context.Context, cfg *config.Config, env Environment,
 		return nil, err
 	}
 	run := store.NewRun(bucket, cfg.Run)
-	var exclude []string
-	for _, reason := range cfg.Reconcile.Exclude {
-		exclude = append(exclude, string(reason))
-	}
 	return reconcile.New(reconcile.Options{
 		Run:         cfg.Run,
 		Source:      sourcePool(cfg),
 		Target:      targetPool(cfg),
 		Mapping:     cfg.Mapping,
 		MFA:         string(cfg.MFAPolicy),
-		Exclude:     exclude,
+		Exclude:     cfg.Reconcile.Exclude,
 		PerSecond:   cfg.Pace.UserList,
 		Shards:      cfg.Seeding.Shards,
 		Concurrency: cfg.Seeding.Concurrency,

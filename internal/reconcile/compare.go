@@ -66,10 +66,7 @@ func (r *Reconciliation) Compare(ctx context.Context, in CompareInput) (CompareO
 
 // rules are what verdicts go by.
 func (r *Reconciliation) rules(basis Basis) verdict.Rules {
-	rules := verdict.Rules{Pool: basis.Target.Pool.Userpool(), MFA: r.o.MFA}
-	for _, reason := range r.o.Exclude {
-		rules.Exclude = append(rules.Exclude, verdict.Reason(reason))
-	}
+	rules := verdict.Rules{Pool: basis.Target.Pool.Userpool(), MFA: r.o.MFA, Exclude: r.o.Exclude}
 	if basis.Staged != nil {
 		rules.GenerationOpened = basis.Staged.Opened
 	}

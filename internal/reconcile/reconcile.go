@@ -30,6 +30,7 @@ import (
 
 	"poolferry/internal/fault"
 	"poolferry/internal/manifest"
+	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/scan"
 	"poolferry/internal/userpool"
 )
@@ -85,9 +86,8 @@ type Options struct {
 	// MFA is the policy of the trigger for users who have MFA at the source:
 	// verify, reset or accept.
 	MFA string
-	// Exclude are the reasons, as package verdict has them, for which a pending
-	// user is not to be moved.
-	Exclude []string
+	// Exclude are the reasons for which a pending user is not to be moved.
+	Exclude []verdict.Reason
 
 	PerSecond   float64       // requests to list users, all shards together
 	Shards      scan.Sharding // optional: scan.ShardsAuto

@@ -281,10 +281,7 @@ func (c *chronicle) check(id string, buckets int) (reconcile.Summary, truth) {
 			known[sub] = true
 		}
 	}
-	rules := verdict.Rules{Pool: basis.Target.Pool.Userpool(), MFA: c.o.MFA, GenerationOpened: basis.Staged.Opened}
-	for _, reason := range c.o.Exclude {
-		rules.Exclude = append(rules.Exclude, verdict.Reason(reason))
-	}
+	rules := verdict.Rules{Pool: basis.Target.Pool.Userpool(), MFA: c.o.MFA, Exclude: c.o.Exclude, GenerationOpened: basis.Staged.Opened}
 	want := naive(rules, c.o.Mapping, c.generations[len(c.generations)-1], c.target.users, known)
 	if diff := gocmp.Diff(want, got); diff != "" {
 		c.t.Errorf("reconciliation %s says otherwise:\n%s", id, diff)
@@ -417,7 +414,7 @@ func TestSaysTheTruth(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 3)) //nolint:gosec // repeatable on purpose
 			c := newChronicle(t, newPool(), newPool())
 			c.o.Shards, c.o.StaleAfter = scan.ShardsSerial, 1000*time.Hour
-			c.o.Exclude = [][]string{nil, {"federated"}, {"federated", "disabled"}}[random.IntN(3)]
+			c.o.Exclude = [][]verdict.Reason{nil, {verdict.Federated}, {verdict.Federated, verdict.Disabled}}[random.IntN(3)]
 			c.o.Limits = scan.Limits{Time: time.Minute, Lines: 1 + random.IntN(40), Bytes: 1 << 20}
 			c.source.repeat, c.target.repeat = random.IntN(4), random.IntN(4)
 			c.source.pageSize, c.target.pageSize = 5+random.IntN(50), 5+random.IntN(50)
