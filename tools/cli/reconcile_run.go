@@ -47,8 +47,8 @@ Ctrl-C ends the following; the reconciliation goes on without it. With
   id=$(poolferry reconcile run --wait=false); poolferry reconcile status "$id"`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if interval < shortestInterval {
-				return seeHelp(cmd, "--interval: "+interval.String()+" is shorter than "+shortestInterval.String())
+			if err := checkInterval(cmd, interval); err != nil {
+				return err
 			}
 			r, err := loadReconciled(cmd.Context(), file)
 			if err != nil {

@@ -90,6 +90,13 @@ func checkGeneration(cmd *cobra.Command, generation int) error {
 // shortestInterval keeps a watcher from asking S3 all the time.
 const shortestInterval = 100 * time.Millisecond
 
+func checkInterval(cmd *cobra.Command, interval time.Duration) error {
+	if interval < shortestInterval {
+		return seeHelp(cmd, "--interval: "+interval.String()+" is shorter than "+shortestInterval.String())
+	}
+	return nil
+}
+
 func newSeedWatch(io streams) *cobra.Command {
 	var (
 		file       string
@@ -118,8 +125,8 @@ Ctrl-C ends the watching; the seeding goes on without it.` + exitStatus(map[int]
 			if err := checkGeneration(cmd, generation); err != nil {
 				return err
 			}
-			if interval < shortestInterval {
-				return seeHelp(cmd, "--interval: "+interval.String()+" is shorter than "+shortestInterval.String())
+			if err := checkInterval(cmd, interval); err != nil {
+				return err
 			}
 			r, s, err := loadSeeding(cmd.Context(), file)
 			if err != nil {

@@ -43,8 +43,8 @@ terminal in plain lines. Ctrl-C ends the watching.` + exitStatus(map[int]string{
   poolferry status --json | jq '{percent, end: .forecast.expected, pending: .reasons.pending}'`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if interval < shortestInterval {
-				return seeHelp(cmd, "--interval: "+interval.String()+" is shorter than "+shortestInterval.String())
+			if err := checkInterval(cmd, interval); err != nil {
+				return err
 			}
 			r, err := loadReconciled(cmd.Context(), file)
 			if err != nil {

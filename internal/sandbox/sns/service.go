@@ -127,7 +127,7 @@ var operations = map[string]operation{
 
 // Operation reads the Action of a form.
 func (*Service) Operation(r *http.Request, body []byte) (string, error) {
-	form, err := parseForm(body)
+	form, err := wire.Form(body)
 	if err != nil {
 		return "", err
 	}
@@ -138,17 +138,9 @@ func (*Service) Operation(r *http.Request, body []byte) (string, error) {
 	return action, nil
 }
 
-func parseForm(body []byte) (url.Values, error) {
-	form, err := url.ParseQuery(string(body))
-	if err != nil {
-		return nil, wire.Errorf(http.StatusBadRequest, "MalformedQueryString", "The query string contains a syntax error")
-	}
-	return form, nil
-}
-
 // Serve answers a call.
 func (s *Service) Serve(_ context.Context, call *wire.Call) (*wire.Reply, error) {
-	form, err := parseForm(call.Body)
+	form, err := wire.Form(call.Body)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -141,6 +142,15 @@ func Decode(body []byte, v any) error {
 	}
 	// Not err itself: it can quote the body, and a body can hold a password.
 	return Errorf(http.StatusBadRequest, "SerializationException", "request is not valid JSON for this operation")
+}
+
+// Form reads the body of a call in the query protocol.
+func Form(body []byte) (url.Values, error) {
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, Errorf(http.StatusBadRequest, "MalformedQueryString", "The query string contains a syntax error")
+	}
+	return form, nil
 }
 
 // WriteError writes err in the protocol of a service.
