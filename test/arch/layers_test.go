@@ -30,13 +30,15 @@ const (
 // function imports no sandbox, so that none is ever deployed.
 var layers = []layer{
 	{"pure", []string{"internal/userpool", "internal/manifest", "internal/fault", "internal/pace", "internal/document", "internal/scan", "infra", "statemachines"}, []string{"pure"}, never},
-	{"domain", []string{"internal/trigger", "internal/seeding", "internal/reconcile", "internal/settle", "internal/tail", "internal/cutover", "internal/preflight"}, []string{"pure"}, never},
+	{"domain", []string{"internal/trigger", "internal/seeding", "internal/reconcile", "internal/preflight"}, []string{"pure"}, never},
+	// What goes by what a reconciliation has found.
+	{"ending", []string{"internal/settle", "internal/hook", "internal/tail", "internal/cutover", "internal/erasure"}, []string{"pure", "domain"}, never},
 	{"account", []string{"internal/account"}, []string{"pure"}, direct}, // what the adapters build their clients from
-	{"adapter", []string{"internal/cognito", "internal/store", "internal/workflow", "internal/config", "internal/secrets", "internal/telemetry"}, []string{"pure", "domain", "account"}, direct},
+	{"adapter", []string{"internal/cognito", "internal/store", "internal/workflow", "internal/config", "internal/secrets", "internal/telemetry"}, []string{"pure", "domain", "ending", "account"}, direct},
 	{"sandbox", []string{"internal/sandbox"}, []string{"pure", "sandbox"}, never},
-	{"lambda", []string{"lambdas"}, []string{"pure", "domain", "adapter", "lambda"}, indirect},
-	{"tool", []string{"tools"}, []string{"pure", "domain", "adapter", "sandbox", "lambda", "tool"}, indirect},
-	{"test", []string{"test"}, []string{"pure", "domain", "adapter", "sandbox", "lambda", "tool", "test"}, indirect},
+	{"lambda", []string{"lambdas"}, []string{"pure", "domain", "ending", "adapter", "lambda"}, indirect},
+	{"tool", []string{"tools"}, []string{"pure", "domain", "ending", "adapter", "sandbox", "lambda", "tool"}, indirect},
+	{"test", []string{"test"}, []string{"pure", "domain", "ending", "adapter", "sandbox", "lambda", "tool", "test"}, indirect},
 }
 
 func layerOf(path string) (layer, bool) {
