@@ -24,6 +24,7 @@ var files embed.FS
 const (
 	Preseed   = "preseed"   // EXPRESS: advances the staging of a run
 	Reconcile = "reconcile" // STANDARD: compares the manifest with the target pool
+	Tail      = "tail"      // STANDARD: imports who has not signed in
 )
 
 var placeholder = regexp.MustCompile(`\$\{([a-z_]+)\}`)

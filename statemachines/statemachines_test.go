@@ -21,6 +21,7 @@ var placeholders = map[string][]string{
 		"open_reconciliation_function", "index_manifest_function", "scan_target_function", "match_names_function",
 		"compare_bucket_function", "close_reconciliation_function", "preseed_state_machine", "staging_bucket", "topic", "schedule_name",
 	},
+	statemachines.Tail: {"open_tail_function", "write_tail_function", "import_tail_function", "close_tail_function", "topic"},
 }
 
 func values(names []string) map[string]string {
