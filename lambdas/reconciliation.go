@@ -11,7 +11,6 @@ import (
 	"poolferry/internal/manifest"
 	"poolferry/internal/reconcile"
 	"poolferry/internal/scan"
-	"poolferry/internal/store"
 	"poolferry/internal/telemetry"
 	"poolferry/internal/userpool"
 )
@@ -64,15 +63,10 @@ func reconciliation[In, Out any](ctx context.Context, env Environment, step func
 // these functions and for the command line tool, which may go without a
 // recorder. No call is made.
 func NewReconciliation(ctx context.Context, cfg *config.Config, env Environment, recorder reconcile.Recorder) (*reconcile.Reconciliation, error) {
-	account, err := cognito.NewAccount(ctx, cfg.Target.Region, env.Lookup)
+	account, run, err := open(ctx, cfg, env)
 	if err != nil {
 		return nil, err
 	}
-	bucket, err := store.OpenS3(ctx, store.S3Options{Bucket: cfg.Staging.Bucket, Region: cfg.Target.Region, Env: env.Lookup})
-	if err != nil {
-		return nil, err
-	}
-	run := store.NewRun(bucket, cfg.Run)
 	return reconcile.New(reconcile.Options{
 		Run:         cfg.Run,
 		Source:      sourcePool(cfg),

@@ -18,23 +18,14 @@ import (
 // reporter makes the report of a run.
 type reporter struct {
 	cfg     *config.Config
-	seeding *seeding.Seeding
+	seeding *seeding.Seeding // is asked where it stands, and nothing else: it reaches no pool
 	now     func() time.Time
 }
 
 var _ reconcile.Publisher = (*reporter)(nil)
 
 func newReporter(cfg *config.Config, run *store.Run, now func() time.Time) *reporter {
-	return &reporter{cfg: cfg, seeding: statusOnly(cfg, run, now), now: now}
-}
-
-// statusOnly is a seeding that can be asked where it stands and nothing else:
-// it reaches no pool.
-func statusOnly(cfg *config.Config, run *store.Run, now func() time.Time) *seeding.Seeding {
-	return seeding.New(seeding.Options{
-		Run: cfg.Run, Source: sourcePool(cfg), Target: targetPool(cfg), Mapping: cfg.Mapping, PerSecond: cfg.Pace.UserList,
-		Store: run, Now: now,
-	})
+	return &reporter{cfg: cfg, seeding: seeding.New(seeding.Options{Run: cfg.Run, Store: run, Now: now}), now: now}
 }
 
 // Publish implements reconcile.Publisher. The page holds no ids of users.

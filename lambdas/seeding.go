@@ -68,11 +68,7 @@ func NewSeeding(ctx context.Context, cfg *config.Config, env Environment, record
 	if cfg.Source.ExportRoleARN == "" {
 		return nil, fault.New(fault.Invalid, "source.export_role_arn is missing: seeding lists the source pool through the export role")
 	}
-	account, err := cognito.NewAccount(ctx, cfg.Target.Region, env.Lookup)
-	if err != nil {
-		return nil, err
-	}
-	bucket, err := store.OpenS3(ctx, store.S3Options{Bucket: cfg.Staging.Bucket, Region: cfg.Target.Region, Env: env.Lookup})
+	account, run, err := open(ctx, cfg, env)
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +85,21 @@ func NewSeeding(ctx context.Context, cfg *config.Config, env Environment, record
 		Directory: cognito.NewListing(account, cfg.Source.Region, cfg.Source.PoolID, cognito.Role{
 			ARN: cfg.Source.ExportRoleARN, ExternalID: cfg.Source.ExternalID, SessionName: session,
 		}),
-		Store:    store.NewRun(bucket, cfg.Run),
+		Store:    run,
 		Recorder: recorder,
 		Now:      env.Now,
 	}), nil
+}
+
+// open returns the target's account and the objects of the run. No call is made.
+func open(ctx context.Context, cfg *config.Config, env Environment) (*cognito.Account, *store.Run, error) {
+	account, err := cognito.NewAccount(ctx, cfg.Target.Region, env.Lookup)
+	if err != nil {
+		return nil, nil, err
+	}
+	bucket, err := store.OpenS3(ctx, store.S3Options{Bucket: cfg.Staging.Bucket, Region: cfg.Target.Region, Env: env.Lookup})
+	if err != nil {
+		return nil, nil, err
+	}
+	return account, store.NewRun(bucket, cfg.Run), nil
 }
