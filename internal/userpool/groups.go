@@ -52,7 +52,9 @@ type GroupRuleError struct {
 	Why   string
 }
 
-func (e *GroupRuleError) Error() string { return fmt.Sprintf("groups.%s: %q %s", e.Field, e.Value, e.Why) }
+func (e *GroupRuleError) Error() string {
+	return fmt.Sprintf("groups.%s: %q %s", e.Field, e.Value, e.Why)
+}
 
 var (
 	// groupName and maxGroupName are those of CreateGroup (Cognito API reference).
