@@ -3,12 +3,8 @@ package measure
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"poolferry/internal/config"
 	"poolferry/internal/manifest"
@@ -125,22 +121,20 @@ func million(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	var peak atomic.Uint64
-	watch, stop := context.WithCancel(ctx)
-	var watcher errgroup.Group
-	watcher.Go(func() error { watchMemory(watch, bucket, &peak); return nil })
-	defer func() { stop(); _ = watcher.Wait() }()
-	begin, batches := time.Now(), 0
-	for more := true; more; batches++ {
-		out, err := s.Batch(ctx, seeding.BatchInput{Run: "bench", Generation: plan.Generation, Shard: plan.Shards[0].Shard, Concurrency: 1})
-		if err != nil {
-			return nil, err
+	batches := 0
+	peak, took, err := watched(ctx, bucket, func() error {
+		for more := true; more; batches++ {
+			out, err := s.Batch(ctx, seeding.BatchInput{Run: "bench", Generation: plan.Generation, Shard: plan.Shards[0].Shard, Concurrency: 1})
+			if err != nil {
+				return err
+			}
+			more = out.More
 		}
-		more = out.More
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	took := time.Since(begin)
-	stop()
-	_ = watcher.Wait()
 	closed, err := s.Close(ctx, seeding.CloseInput{Run: "bench", Generation: plan.Generation, Link: 1})
 	if err != nil {
 		return nil, err
@@ -151,7 +145,7 @@ func million(ctx context.Context) ([]Row, error) {
 	requests := bucket.Calls(memory.Get) + bucket.Calls(memory.Put) + bucket.Calls(memory.List) + bucket.Calls(memory.Delete)
 	return []Row{
 		{"seeding 1,000,000 users, no latency: users/s of one batch after the other", fmt.Sprintf("%.0f", users/took.Seconds()), ""},
-		{"the same: batches, memory in use beside the bucket at most", fmt.Sprintf("%d, %.0f MB", batches, float64(peak.Load())/1e6), "≤ 128 MB"},
+		{"the same: batches, memory in use beside the bucket at most", fmt.Sprintf("%d, %.0f MB", batches, float64(peak)/1e6), "≤ 128 MB"},
 		{"the same: bytes per profile in S3, S3 requests per 1,000 users", fmt.Sprintf("%.0f, %.2f", float64(stored(bucket))/users, float64(requests)/(users/1000)), ""},
 	}, nil
 }
@@ -164,22 +158,4 @@ func stored(bucket *memory.Bucket) (n int64) {
 		}
 	}
 	return n
-}
-
-// watchMemory notes the most memory that is in use, less the bucket's.
-func watchMemory(ctx context.Context, bucket *memory.Bucket, peak *atomic.Uint64) {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			if used := int64(m.HeapInuse) - stored(bucket); used > int64(peak.Load()) {
-				peak.Store(uint64(used))
-			}
-		}
-	}
 }
