@@ -4,7 +4,7 @@
 // Vocabulary: a policy is an IAM policy document; a role's permissions and its
 // trust are two policies; a placeholder, ${name}, is a part of a policy that is
 // known only when it is deployed, filled by Render here and by templatefile in
-// Terraform.
+// Terraform. One whose name ends in _arns stands for one ARN or more.
 package infra
 
 import (
@@ -55,13 +55,25 @@ const (
 	Secrets             = "secrets"               // target account: besides, read a secret of the configuration
 	SecretsKey          = "secrets-key"           // target account: besides, decrypt it
 	VPC                 = "vpc"                   // target account: besides, be in a VPC
+
+	Settle         = "settle"           // target account: what settle-users may do
+	SettleRoles    = "settle-roles"     // target account: besides, give groups the roles that the configuration names
+	WelcomeUser    = "welcome-user"     // target account: what the hook of a first sign-in may do
+	GuardSignup    = "guard-signup"     // target account: what the hook of a registration may do
+	LogsOnly       = "logs-only"        // target account: write the log, for a function that calls nothing
+	TailJobs       = "tail-jobs"        // target account: besides reconciliation, run import jobs and read their log
+	ImportLogTrust = "import-log-trust" // target account: lets import jobs of the target pool run as the role of their log
+	ImportLog      = "import-log"       // target account: what that role may do
+	Tail           = "tail"             // target account: what the tail state machine may do
+	Operator       = "operator"         // target account: what who runs the command line tool may do
 )
 
 var placeholder = regexp.MustCompile(`\$\{([^}]*)\}`)
 
 // Render fills the placeholders of a policy. It refuses a value that is missing,
 // empty or not used, and one with a wildcard or placeholder in it: what fills a
-// policy names one thing.
+// policy names one thing. The ARNs of a placeholder that stands for several have
+// spaces between them.
 func Render(name string, values map[string]string) ([]byte, error) {
 	template, err := policy(name)
 	if err != nil {
@@ -75,6 +87,9 @@ func Render(name string, values map[string]string) ([]byte, error) {
 		value := values[key]
 		if value == "" {
 			missing = append(missing, key)
+		}
+		if strings.HasSuffix(key, "_arns") {
+			return strings.Join(strings.Fields(escape(value)), `", "`)
 		}
 		return escape(value)
 	})

@@ -27,6 +27,7 @@ const (
 	operationsKey = "arn:aws:kms:eu-west-1:444455556666:key/00000000-0000-4000-8000-000000000002"
 	secretsKey    = "arn:aws:kms:eu-west-1:444455556666:key/00000000-0000-4000-8000-000000000003"
 	topic         = "arn:aws:sns:eu-west-1:444455556666:poolferry-2026-11-prod"
+	importLogRole = "arn:aws:iam::444455556666:role/poolferry-2026-11-prod-import-log"
 	deadLetters   = "arn:aws:sqs:eu-west-1:444455556666:poolferry-2026-11-prod-schedule-dead-letters"
 )
 
@@ -94,6 +95,36 @@ func values(t *testing.T) map[string]map[string]string {
 		VPC:                 nil,
 		LoginTrust:          trust, LambdaTrust: nil,
 		MigrateUser: {"login_role_arn": c.Source.LoginRoleARN, "target_pool_arn": targetPool, "log_group_arn": logGroup},
+
+		Settle: {
+			"staging_bucket_arn": "arn:aws:s3:::" + c.Staging.Bucket, "run": c.Run, "log_group_arn": logGroup, "target_pool_arn": targetPool,
+		},
+		SettleRoles: {"group_role_arns": roles + "editors " + roles + "staff,readers"},
+		WelcomeUser: {
+			"staging_bucket_arn": "arn:aws:s3:::" + c.Staging.Bucket, "run": c.Run, "log_group_arn": logGroup, "target_pool_arn": targetPool,
+		},
+		GuardSignup: {"staging_bucket_arn": "arn:aws:s3:::" + c.Staging.Bucket, "run": c.Run, "log_group_arn": logGroup},
+		LogsOnly:    {"log_group_arn": logGroup},
+		TailJobs: {
+			"target_pool_arn": targetPool, "import_log_role_arn": importLogRole,
+			"pool_log_group_arn": "arn:aws:logs:eu-west-1:444455556666:log-group:/aws/cognito/userpools/eu-west-1_ZyXwVu987",
+		},
+		ImportLogTrust: {"target_account": targetAccount, "target_pool_arn": targetPool},
+		ImportLog:      {"partition": "aws", "region": c.Target.Region, "target_account": targetAccount},
+		Tail: {
+			"open_tail_function_arn": functions + "open-tail", "write_tail_function_arn": functions + "write-tail",
+			"import_tail_function_arn": functions + "import-tail", "close_tail_function_arn": functions + "close-tail",
+			"topic_arn": topic,
+		},
+		Operator: {
+			"export_role_arn": c.Source.ExportRoleARN, "staging_bucket_arn": "arn:aws:s3:::" + c.Staging.Bucket, "run": c.Run,
+			"staging_key_arn": stagingKey, "region": c.Target.Region, "dns_suffix": "amazonaws.com", "target_pool_arn": targetPool,
+			"preseed_state_machine_arn":   "arn:aws:states:eu-west-1:444455556666:stateMachine:poolferry-2026-11-prod-preseed",
+			"reconcile_state_machine_arn": "arn:aws:states:eu-west-1:444455556666:stateMachine:poolferry-2026-11-prod-reconcile",
+			"tail_state_machine_arn":      "arn:aws:states:eu-west-1:444455556666:stateMachine:poolferry-2026-11-prod-tail",
+			"reconcile_execution_arn":     "arn:aws:states:eu-west-1:444455556666:execution:poolferry-2026-11-prod-reconcile",
+			"tail_execution_arn":          "arn:aws:states:eu-west-1:444455556666:execution:poolferry-2026-11-prod-tail",
+		},
 	}
 }
 
@@ -144,7 +175,7 @@ func TestEveryPolicyRenders(t *testing.T) {
 	want := []string{LoginRole, LoginRoleMFA, LoginTrust, ExportRole, ExportTrust, LambdaTrust, MigrateUser, Seeding, StatesTrust, Preseed,
 		Reconciliation, ReconciliationSweep, TargetDirectory, TargetSettings, SeedingSweep, Reconcile, SchedulerTrust, ReconcileSchedule,
 		StagingBucket, StagingKey, StagingKeyUse, OperationsKey, OperationsKeyUse, Topic, StatesLogging, ScheduleDeadLetters, DeadLetters,
-		Secrets, SecretsKey, VPC}
+		Secrets, SecretsKey, VPC, Settle, SettleRoles, WelcomeUser, GuardSignup, LogsOnly, TailJobs, ImportLogTrust, ImportLog, Tail, Operator}
 	slices.Sort(want)
 	slices.Sort(names)
 	if diff := cmp.Diff(want, names); diff != "" {
@@ -186,6 +217,31 @@ func TestRenderEscapes(t *testing.T) {
 	}
 	if s := got.Statement[0]; s.Effect != "Allow" || s.Resource != hostile {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestRenderLists: a placeholder for several ARNs becomes as many strings, which
+// end in nothing that a value holds.
+func TestRenderLists(t *testing.T) {
+	for given, want := range map[string][]string{
+		"arn:aws:iam::1:role/a":                          {"arn:aws:iam::1:role/a"},
+		"arn:aws:iam::1:role/a,b  arn:aws:iam::1:role/c": {"arn:aws:iam::1:role/a,b", "arn:aws:iam::1:role/c"},
+		`a" "b`: {`a"`, `"b`},
+	} {
+		doc, err := Render(SettleRoles, map[string]string{"group_role_arns": given})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct{ Statement []struct{ Resource []string } }
+		if err := json.Unmarshal(doc, &got); err != nil {
+			t.Fatalf("%v in %s", err, doc)
+		}
+		if diff := cmp.Diff(want, got.Statement[0].Resource); diff != "" {
+			t.Errorf("%s: %s", given, diff)
+		}
+	}
+	if _, err := Render(SettleRoles, map[string]string{"group_role_arns": "arn:aws:iam::1:role/a arn:aws:iam::1:role/*"}); err == nil {
+		t.Error("one of several may be a pattern")
 	}
 }
 

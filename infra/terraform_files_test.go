@@ -378,6 +378,7 @@ var wide = map[string]string{
 	"operations-key AlarmsPublish":     "in the policy of a key it means that key",
 	"states-logging DeliverFailuresToLogGroup": "log deliveries have no resource to name " +
 		"(Step Functions Developer Guide, logging)",
+	"operator ReadErrorRate":          "metrics have no resource to name (Service Authorization Reference, CloudWatch)",
 	"vpc NetworkInterfacesOfFunction": "Lambda checks the role before the interfaces exist (Lambda Developer Guide, VPC)",
 }
 
