@@ -4,9 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"unicode/utf8"
 
-	"poolferry/internal/fault"
+	"poolferry/internal/trigger/envelope"
 	"poolferry/internal/userpool"
 )
 
@@ -36,7 +35,7 @@ type Event struct {
 	Metadata map[string]string
 	Response Response
 
-	received userpool.Secret // the whole event; a Secret because the password is in it
+	received envelope.Received
 }
 
 // Response is the answer to Cognito. The zero Response refuses, and marshals
@@ -51,13 +50,9 @@ type Response struct {
 }
 
 // ParseEvent reads an event. Its errors are Invalid and quote nothing of it.
-func ParseEvent(payload []byte) (Event, error) {
-	if !utf8.Valid(payload) {
-		return Event{}, fault.New(fault.Invalid, "read migration event: it is not valid UTF-8")
-	}
-	var e Event
-	if err := json.Unmarshal(payload, &e); err != nil {
-		return Event{}, fault.New(fault.Invalid, "read migration event: it does not have the form of a Cognito trigger event")
+func ParseEvent(payload []byte) (e Event, err error) {
+	if err := envelope.Read("migration", payload, &e); err != nil {
+		return Event{}, err
 	}
 	return e, nil
 }
@@ -65,13 +60,7 @@ func ParseEvent(payload []byte) (Event, error) {
 // UnmarshalJSON reads an event; unknown members are kept for MarshalJSON.
 func (e *Event) UnmarshalJSON(data []byte) error {
 	var in struct {
-		TriggerSource string `json:"triggerSource"`
-		Region        string `json:"region"`
-		UserPoolID    string `json:"userPoolId"`
-		UserName      string `json:"userName"`
-		CallerContext struct {
-			ClientID string `json:"clientId"`
-		} `json:"callerContext"`
+		envelope.Header
 		Request struct {
 			Password       userpool.Secret   `json:"password"`
 			ValidationData map[string]string `json:"validationData"`
@@ -91,7 +80,7 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 		Password:      in.Request.Password,
 		Metadata:      make(map[string]string),
 		Response:      in.Response,
-		received:      userpool.NewSecret(string(data)),
+		received:      envelope.Keep(data),
 	}
 	for _, from := range []map[string]string{in.Request.ValidationData, in.Request.ClientMetadata} {
 		for k, v := range from {
@@ -102,20 +91,7 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 }
 
 // MarshalJSON writes the whole event, as Cognito asks, with the response.
-func (e Event) MarshalJSON() ([]byte, error) {
-	members := map[string]json.RawMessage{}
-	if !e.received.Empty() {
-		if err := json.Unmarshal([]byte(e.received.Reveal()), &members); err != nil {
-			return nil, fault.New(fault.Internal, "write migration event: the received event is gone")
-		}
-	}
-	response, err := json.Marshal(e.Response)
-	if err != nil {
-		return nil, err
-	}
-	members["response"] = response
-	return json.Marshal(members)
-}
+func (e Event) MarshalJSON() ([]byte, error) { return e.received.Answer(e.Response) }
 
 // Format prints what kind of event it is: everything else is personal.
 func (e Event) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, "["+e.TriggerSource+" event]") }
