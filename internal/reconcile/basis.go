@@ -12,6 +12,7 @@ import (
 	"poolferry/internal/document"
 	"poolferry/internal/fault"
 	"poolferry/internal/manifest"
+	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/userpool"
 )
 
@@ -44,6 +45,9 @@ type Basis struct {
 	// Partial says in words why the reconciliation cannot be whole, as far as that
 	// is known when it is opened.
 	Partial []string `json:"partial"`
+	// Exclude and Imported are what people had decided; see Decisions.
+	Exclude  []verdict.Reason `json:"exclude,omitempty"`
+	Imported []RowsRef        `json:"imported,omitempty"`
 }
 
 // Words of Basis.Partial.
@@ -62,6 +66,9 @@ type Staged struct {
 	Lines      int       `json:"lines"`           // with those who are there twice
 	Bytes      int64     `json:"bytes"`           // of content
 	Missing    []string  `json:"missing"`         // shards of profiles without a commit
+	// Grouped says that all memberships in groups are among the items. Without them
+	// nobody can say which groups a user has.
+	Grouped bool `json:"grouped,omitempty"`
 }
 
 // Previous is an earlier reconciliation.
@@ -69,6 +76,11 @@ type Previous struct {
 	ID         string `json:"id"`
 	Generation int    `json:"generation"`
 	Buckets    int    `json:"buckets"`
+	// Opened is when it was, and GenerationOpened when the generation that it
+	// compared was. Both are zero where it left no settle rows, so that nobody counts
+	// as settled.
+	Opened           time.Time `json:"opened,omitzero"`
+	GenerationOpened time.Time `json:"generation_opened,omitzero"`
 }
 
 // IndexItem is a piece of the manifest that one Lambda shuffles: consecutive
@@ -271,5 +283,5 @@ func (b Basis) check() error {
 		}
 		id = item.ID
 	}
-	return nil
+	return errors.Join(checkExclude(b.Exclude), checkRows(b.Imported))
 }

@@ -213,7 +213,7 @@ func (c *closing) undecided(ctx context.Context, decided *names.Resolution, out 
 	}
 	for sub, ruling := range decided.Undecided() {
 		c.summary.Reasons.add(ruling.Verdict, ruling.Reason, 1)
-		row := PendingRow{sub, ruling.Verdict, ruling.Reason}
+		row := PendingRow{Sub: sub, Verdict: ruling.Verdict, Reason: ruling.Reason}
 		if err := pending[shuffle.BucketOf(string(sub), buckets)].add(ctx, row); err != nil {
 			return nil, 0, err
 		}

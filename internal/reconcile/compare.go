@@ -300,7 +300,7 @@ func (c *comparison) decide(ctx context.Context, identity userpool.Sub, who verd
 		return err
 	}
 	if d.Partner == nil {
-		return c.out.pending.add(ctx, PendingRow{identity, d.Verdict, d.Reason})
+		return c.out.pending.add(ctx, PendingRow{Sub: identity, Verdict: d.Verdict, Reason: d.Reason})
 	}
 	row := IDRow{LegacySub: identity, Sub: d.Partner.Sub, Username: d.Partner.Username, Verdict: d.Verdict, Reason: d.Reason, JoinedBy: joinedByLegacySub}
 	if who.Staged != nil {

@@ -44,6 +44,7 @@ type Describer interface {
 type Store interface {
 	OpenStore
 	ResultStore
+	DecisionStore
 }
 
 // Recorder takes what is to be known of a reconciliation's steps.
@@ -86,8 +87,12 @@ type Options struct {
 	// MFA is the policy of the trigger for users who have MFA at the source:
 	// verify, reset or accept.
 	MFA string
-	// Exclude are the reasons for which a pending user is not to be moved.
+	// Exclude are the reasons for which a pending user is not to be moved; people
+	// may decide on more.
 	Exclude []verdict.Reason
+	// SettleAll writes a SettleRow of everybody who has arrived, also where the
+	// source has nothing to settle: for whoever takes away what the source lacks.
+	SettleAll bool
 
 	PerSecond   float64       // requests to list users, all shards together
 	Shards      scan.Sharding // optional: scan.ShardsAuto

@@ -66,6 +66,8 @@ const (
 	IDMapRows   Rows = "idmap"
 	PendingRows Rows = "pending" // all who are not in the target pool and were in the source pool
 	FindingRows Rows = "findings"
+	SettleRows  Rows = "settle" // who has arrived and has something to settle
+	ImportRows  Rows = "imports"
 )
 
 // Formats of rows, which are the endings of their keys.
@@ -179,6 +181,7 @@ type Compared struct {
 	IDMap       []RowsRef    `json:"idmap"`
 	Pending     []RowsRef    `json:"pending"`
 	FindingRows []RowsRef    `json:"finding_rows"`
+	Settle      []RowsRef    `json:"settle,omitempty"`
 	Claims      *shuffle.Ref `json:"claims,omitempty"`
 
 	Read    int64     `json:"read"`    // bytes
@@ -336,7 +339,7 @@ func (c Compared) check() error {
 	}
 	return errors.Join(
 		checkID(c.ID), checkBucket(c.Bucket, c.Buckets), c.PlanSHA256.Check("plan_sha256"), c.Verdicts.check(),
-		checkRows(c.IDMap), checkRows(c.Pending), checkRows(c.FindingRows), document.CheckTime("began", c.Began), document.CheckTime("ended", c.Ended),
+		checkRows(c.IDMap), checkRows(c.Pending), checkRows(c.FindingRows), checkRows(c.Settle), document.CheckTime("began", c.Began), document.CheckTime("ended", c.Ended),
 	)
 }
 

@@ -44,6 +44,27 @@ type PendingRow struct {
 	Sub     userpool.Sub    `json:"sub"`
 	Verdict verdict.Verdict `json:"verdict"`
 	Reason  verdict.Reason  `json:"reason"`
+	// Groups are those of the user at the source, as staged, sorted; empty for
+	// somebody who is not staged.
+	Groups []string `json:"groups,omitempty"`
+}
+
+// PendingUser is a user who is not in the target pool, with what was staged of
+// them: attributes as mapped. The groups are in the row, not in the user.
+type PendingUser struct {
+	PendingRow
+	User userpool.User
+}
+
+// SettleRow is a user who has arrived in the target pool, and what the trigger
+// could not bring with them.
+type SettleRow struct {
+	LegacySub userpool.Sub `json:"legacy_sub"`
+	Sub       userpool.Sub `json:"sub"`
+	Username  string       `json:"username"`           // at the target
+	Groups    []string     `json:"groups,omitempty"`   // at the source, as staged, sorted
+	Disabled  bool         `json:"disabled,omitempty"` // at the source, and not at the target
+	MFA       []string     `json:"mfa,omitempty"`      // factors at the source, as staged
 }
 
 // sheet writes rows of one kind and one format, in as many objects as it takes.
@@ -180,6 +201,34 @@ func readRows[Row any](ctx context.Context, store Store, refs []RowsRef) iter.Se
 			}
 		}
 	}
+}
+
+// DecodeRows returns the rows of a JSONL object, which was checked against its
+// digest. The error is of kind fault.Invalid where they are not what the reference
+// speaks of.
+func DecodeRows[Row any](data []byte, ref RowsRef) (rows []Row, err error) {
+	_, err = rowsOf(data, ref, func(row Row) bool {
+		rows = append(rows, row)
+		return true
+	})
+	return rows, err
+}
+
+// EncodeRows returns the bytes of a JSONL object of rows.
+func EncodeRows[Row any](rows []Row) (data []byte, err error) {
+	s := sheet{format: FormatJSONL}
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		if err := s.json.Encode(row); err != nil {
+			return nil, fault.New(fault.Internal, "write rows: %w", err)
+		}
+	}
+	if err := s.zip.Close(); err != nil {
+		return nil, fault.New(fault.Internal, "write rows: %w", err)
+	}
+	return s.stored.Bytes(), nil
 }
 
 func rowsOf[Row any](data []byte, ref RowsRef, yield func(Row) bool) (stopped bool, err error) {

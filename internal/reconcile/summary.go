@@ -47,6 +47,9 @@ type Summary struct {
 	IDMap       []RowsRef `json:"idmap"`
 	Pending     []RowsRef `json:"pending"`
 	FindingRows []RowsRef `json:"finding_rows"`
+	// Settle are rows of who has arrived since the last whole reconciliation; nil
+	// where nobody can say which groups users have.
+	Settle []RowsRef `json:"settle,omitzero"`
 }
 
 // Bytes is what a reconciliation cost in bytes, as they are stored.
@@ -102,7 +105,7 @@ func (s Summary) check() error {
 	}
 	return errors.Join(
 		checkID(s.ID), document.CheckTime("started", s.Started), document.CheckTime("ended", s.Ended), s.Reasons.check(),
-		checkRows(s.IDMap), checkRows(s.Pending), checkRows(s.FindingRows),
+		checkRows(s.IDMap), checkRows(s.Pending), checkRows(s.FindingRows), checkRows(s.Settle),
 	)
 }
 
@@ -177,6 +180,16 @@ func (r *Reconciliation) Pending(ctx context.Context, id string) iter.Seq2[Pendi
 // Findings yields what somebody ought to look at; otherwise as IDMap.
 func (r *Reconciliation) Findings(ctx context.Context, id string) iter.Seq2[verdict.Finding, error] {
 	return rowsBy[verdict.Finding](ctx, r, id, func(s Summary) []RowsRef { return s.FindingRows })
+}
+
+// ReadSettleRows returns the rows of one object of Summary.Settle. The error is of
+// kind fault.Invalid where it is damaged or gone.
+func (r *Reconciliation) ReadSettleRows(ctx context.Context, ref RowsRef) ([]SettleRow, error) {
+	data, err := r.o.Store.ReadRows(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return DecodeRows[SettleRow](data, ref)
 }
 
 func rowsBy[Row any](ctx context.Context, r *Reconciliation, id string, refs func(Summary) []RowsRef) iter.Seq2[Row, error] {

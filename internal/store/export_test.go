@@ -19,9 +19,10 @@ func Keys() []string {
 		basisKey("r1"), itemsKey("r1", "scan"), scanKey("r1", "0a"), scanPartKey("r1", "0a", 2, 7, sum),
 		matchKey("r1"), contestedKey("r1"), summaryKey("r1"), reconciliationReportKey("r1"),
 	}
+	keys = append(keys, decisionsKey, importRowsKey("tail-1", bucketName(17), sum, "jsonl.gz"))
 	for _, bucket := range []string{bucketName(17), contestedName} {
 		keys = append(keys, bucketPlanKey("r1", bucket), bucketResultKey("r1", bucket))
-		for rows, format := range map[string]string{"idmap": "csv.gz", "pending": "jsonl.gz", "findings": "jsonl.gz", "claims": "seg"} {
+		for rows, format := range map[string]string{"idmap": "csv.gz", "pending": "jsonl.gz", "findings": "jsonl.gz", "settle": "jsonl.gz", "claims": "seg"} {
 			keys = append(keys, rowsKey("r1", rows, bucket, sum, format))
 		}
 	}

@@ -107,3 +107,11 @@ func summaryKey(id string) string { return reconciliationFolder(id) + "summary.j
 func reconciliationReportKey(id string) string {
 	return reconciliationFolder(id) + "report.html"
 }
+
+// Keys of decisions, and of who was imported.
+
+const decisionsKey = "decisions.json"
+
+func importRowsKey(id, bucket string, stored manifest.Digest, format string) string {
+	return fmt.Sprintf("imports/%s/%s-%.12s.%s", id, bucket, stored, format)
+}

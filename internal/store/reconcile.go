@@ -4,12 +4,16 @@ import (
 	"context"
 	"strings"
 
+	"poolferry/internal/document"
 	"poolferry/internal/manifest"
 	"poolferry/internal/reconcile"
 	"poolferry/internal/reconcile/shuffle"
 )
 
-var _ reconcile.OpenStore = (*Run)(nil)
+var (
+	_ reconcile.OpenStore     = (*Run)(nil)
+	_ reconcile.DecisionStore = (*Run)(nil)
+)
 
 // ReadLease reads who of the run's reconciliations is at work, and the tag with
 // which the lease can be replaced. The error is of kind fault.NotFound where
@@ -122,4 +126,39 @@ func (r *Run) SwapScan(ctx context.Context, next reconcile.Scan, tag string) (st
 // part counts once the scan refers to it, not before.
 func (r *Run) WriteScanPart(ctx context.Context, s reconcile.Scan, part int, object []byte, ref shuffle.Ref) (shuffle.Ref, error) {
 	return r.putSegments(ctx, scanPartKey(s.ID, s.Shard.ID, s.Attempt, part, ref.SHA256), object, ref)
+}
+
+// ReadDecisions reads what people have decided about the run's users, and the tag
+// with which it can be replaced. The error is of kind fault.NotFound where they
+// have decided nothing.
+func (r *Run) ReadDecisions(ctx context.Context) (reconcile.Decisions, string, error) {
+	data, tag, err := r.get(ctx, decisionsKey)
+	if err != nil {
+		return reconcile.Decisions{}, "", err
+	}
+	d, err := reconcile.DecodeDecisions(data)
+	if err == nil {
+		err = d.Of(r.id)
+	}
+	return d, tag, r.about(decisionsKey, err)
+}
+
+// SwapDecisions replaces the decisions that have the tag, and returns the new tag;
+// an empty tag stands for no decisions. Whoever gets an error of kind
+// fault.Conflict was not the first: read them again.
+func (r *Run) SwapDecisions(ctx context.Context, next reconcile.Decisions, tag string) (string, error) {
+	data, err := next.Encode()
+	if err != nil {
+		return "", err
+	}
+	return r.swap(ctx, decisionsKey, data, tag)
+}
+
+// WriteImportRows stores rows of an import, and returns the reference with the
+// key. They count once a decision refers to them.
+func (r *Run) WriteImportRows(ctx context.Context, id string, data []byte, ref reconcile.RowsRef) (reconcile.RowsRef, error) {
+	ref.Bytes, ref.SHA256 = int64(len(data)), document.DigestOf(data)
+	ref.Key = importRowsKey(id, bucketName(ref.Bucket), ref.SHA256, ref.Format)
+	_, err := r.bucket.Put(ctx, r.prefix+ref.Key, data, Condition{})
+	return ref, err
 }
