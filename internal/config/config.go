@@ -43,6 +43,7 @@ type Config struct {
 	Staging   Staging           `yaml:"staging" json:"staging"`
 	Seeding   Seeding           `yaml:"seeding" json:"seeding"`
 	Reconcile Reconcile         `yaml:"reconcile" json:"reconcile"`
+	Settle    Settle            `yaml:"settle" json:"settle"`
 }
 
 // Source is the user pool that users leave, and how it is reached.
@@ -117,6 +118,34 @@ type Reconcile struct {
 	Concurrency int              `yaml:"concurrency" json:"concurrency"` // buckets, and parts of the manifest, at a time
 }
 
+// Settle is what becomes at the target of what the migration trigger cannot
+// carry.
+type Settle struct {
+	Groups userpool.GroupRules `yaml:"groups" json:"groups"` // mode default add
+	// Disabled has users disabled at the target who are disabled at the source;
+	// the default.
+	Disabled bool `yaml:"disabled" json:"disabled"`
+	// MFA has users asked for a code by SMS at the target who are at the source,
+	// where the target can; the default.
+	MFA bool `yaml:"mfa" json:"mfa"`
+}
+
+// normal makes equal what means the same.
+func (s *Settle) normal() {
+	if len(s.Groups.Ignore) == 0 {
+		s.Groups.Ignore = nil
+	}
+	if len(s.Groups.Rename) == 0 {
+		s.Groups.Rename = nil
+	}
+	if len(s.Groups.Roles) == 0 {
+		s.Groups.Roles = nil
+	}
+	if s.Groups.Mode == "" {
+		s.Groups.Mode = userpool.GroupsAdd
+	}
+}
+
 // maxStaleAfterHours is a year. maxWorkers keeps a reconciliation from taking
 // all of an account's concurrent Lambdas, a thousand, from production.
 const (
@@ -137,6 +166,7 @@ func Parse(name string, data []byte) (*Config, error) {
 		Pace:      defaultPace(),
 		Seeding:   Seeding{Shards: seeding.ShardsAuto, Concurrency: seeding.DefaultConcurrency},
 		Reconcile: Reconcile{StaleAfterHours: 24, Exclude: verdict.DefaultExclude(), Concurrency: 40},
+		Settle:    Settle{Groups: userpool.GroupRules{Mode: userpool.GroupsAdd}, Disabled: true, MFA: true},
 	}
 	doc := read(name, data, c)
 	if len(doc.problems) == 0 {
@@ -151,6 +181,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	if len(c.Mapping.Rules) == 0 {
 		c.Mapping.Rules = nil // "rules: []" and no rules are the same Config
 	}
+	c.Settle.normal()
 	return c, nil
 }
 

@@ -55,6 +55,11 @@ func TestSample(t *testing.T) {
 		Staging:   Staging{Bucket: "example-poolferry-staging"},
 		Seeding:   Seeding{Shards: seeding.ShardsAuto, Concurrency: 16},
 		Reconcile: Reconcile{StaleAfterHours: 24, Exclude: []verdict.Reason{verdict.Federated}, Concurrency: 40},
+		Settle: Settle{Disabled: true, MFA: true, Groups: userpool.GroupRules{
+			Mode: userpool.GroupsAdd, Ignore: []string{"beta-testers"},
+			Rename: []userpool.GroupRename{{From: "admins", To: "operators"}},
+			Roles:  []userpool.GroupRole{{Group: "operators", RoleARN: "arn:aws:iam::444455556666:role/operators"}},
+		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -77,6 +82,9 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("defaults: %+v", c.Seeding)
 	}
 	if diff := cmp.Diff(Reconcile{StaleAfterHours: 24, Exclude: verdict.DefaultExclude(), Concurrency: 40}, c.Reconcile); diff != "" {
+		t.Errorf("defaults: %s", diff)
+	}
+	if diff := cmp.Diff(Settle{Groups: userpool.GroupRules{Mode: userpool.GroupsAdd}, Disabled: true, MFA: true}, c.Settle); diff != "" {
 		t.Errorf("defaults: %s", diff)
 	}
 	if c.Source.ClientSecret != "" || c.Source.ExportRoleARN != "" || c.Mapping.Rules != nil {

@@ -11,6 +11,7 @@ type Pace struct {
 	UserList           float64 `yaml:"user_list" json:"user_list"`
 	UserUpdate         float64 `yaml:"user_update" json:"user_update"`
 	UserResourceUpdate float64 `yaml:"user_resource_update" json:"user_resource_update"`
+	UserResourceRead   float64 `yaml:"user_resource_read" json:"user_resource_read"`
 	// QuotaRaised allows a pace above AWS's default quotas, for accounts whose
 	// quotas were raised.
 	QuotaRaised bool `yaml:"quota_raised" json:"quota_raised,omitempty"`
@@ -20,7 +21,7 @@ type Pace struct {
 const maxPace = 10_000
 
 func defaultPace() Pace {
-	return Pace{UserAuthentication: 40, UserRead: 40, UserList: 10, UserUpdate: 8, UserResourceUpdate: 8}
+	return Pace{UserAuthentication: 40, UserRead: 40, UserList: 10, UserUpdate: 8, UserResourceUpdate: 8, UserResourceRead: 16}
 }
 
 // check reports every category of p that is out of bounds. The
@@ -36,6 +37,7 @@ func (p Pace) check(report func(field, why string)) {
 		{"user_list", p.UserList, 30},
 		{"user_update", p.UserUpdate, 25},
 		{"user_resource_update", p.UserResourceUpdate, 25},
+		{"user_resource_read", p.UserResourceRead, 50},
 	} {
 		switch {
 		case !(c.rate > 0): // NaN too

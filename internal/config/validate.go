@@ -50,7 +50,7 @@ func (c *Config) validate(d *document) {
 	}
 	var rule *userpool.RuleError
 	if errors.As(c.Mapping.Validate(), &rule) {
-		d.rule(rule)
+		d.rule("", rule)
 	}
 	oneOf(d, "mfa_policy", c.MFAPolicy, trigger.MFAVerify, trigger.MFAReset, trigger.MFAAccept)
 	d.reference("audit.name_key", c.Audit.NameKey)
@@ -61,6 +61,10 @@ func (c *Config) validate(d *document) {
 		d.addf("seeding.concurrency", "%d is not a number of batches from 1 to %d", n, maxConcurrency)
 	}
 	c.Reconcile.validate(d)
+	var group *userpool.GroupRuleError
+	if errors.As(c.Settle.Groups.Validate(), &group) {
+		d.rule("settle.", group)
+	}
 }
 
 func (r Reconcile) validate(d *document) {
@@ -173,10 +177,11 @@ func (d *document) reference(field string, ref SecretRef) {
 	}
 }
 
-// rule notes what Mapping.Validate refused: its text is "FIELD: WHY".
-func (d *document) rule(e *userpool.RuleError) {
+// rule notes what the rules of a section were refused for: its text is "FIELD:
+// WHY".
+func (d *document) rule(section string, e error) {
 	field, why, _ := strings.Cut(e.Error(), ": ")
-	d.addf(field, "%s", why)
+	d.addf(section+field, "%s", why)
 }
 
 func oneOf[T ~string](d *document, field string, value T, allowed ...T) {
