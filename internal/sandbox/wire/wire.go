@@ -1,6 +1,6 @@
 // Package wire is what the services of the sandbox share: an authenticated
 // API call, its error, and how both look in AWS's wire protocols (JSON 1.0 and
-// 1.1, query XML, REST JSON and XML).
+// 1.1, query XML, REST JSON and XML, Smithy RPC v2 with CBOR).
 package wire
 
 import (
@@ -67,11 +67,12 @@ type Protocol int
 
 // The protocols of the services that the sandbox speaks.
 const (
-	JSON10   Protocol = iota // Step Functions
-	JSON11                   // Cognito
-	Query                    // STS
-	RESTJSON                 // Lambda, Scheduler
-	RESTXML                  // S3
+	JSON10    Protocol = iota // Step Functions
+	JSON11                    // Cognito
+	Query                     // STS
+	RESTJSON                  // Lambda, Scheduler
+	RESTXML                   // S3
+	RPCv2CBOR                 // CloudWatch
 )
 
 // Service is one AWS service in the sandbox.
@@ -183,6 +184,11 @@ func WriteError(w http.ResponseWriter, p Protocol, requestID string, err *Error)
 		h.Set("X-Amzn-Errortype", err.Code)
 		w.WriteHeader(err.Status)
 		_ = json.NewEncoder(w).Encode(map[string]string{"Type": "User", "Message": err.Message})
+	case RPCv2CBOR:
+		h.Set("Content-Type", contentType(p))
+		h.Set("Smithy-Protocol", smithyCBOR)
+		w.WriteHeader(err.Status)
+		_, _ = w.Write(errorInCBOR(err))
 	}
 }
 
@@ -194,8 +200,11 @@ func WriteReply(w http.ResponseWriter, p Protocol, requestID string, reply *Repl
 	for name, values := range reply.Header {
 		h[name] = values
 	}
-	if p == RESTXML {
+	switch p {
+	case RESTXML:
 		h.Set("X-Amz-Request-Id", requestID)
+	case RPCv2CBOR:
+		h.Set("Smithy-Protocol", smithyCBOR)
 	}
 	status := reply.Status
 	if status == 0 {
@@ -215,6 +224,8 @@ func contentType(p Protocol) string {
 		return "text/xml"
 	case RESTXML:
 		return "application/xml"
+	case RPCv2CBOR:
+		return "application/cbor"
 	default:
 		return "application/json"
 	}
