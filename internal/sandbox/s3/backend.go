@@ -11,7 +11,7 @@ import (
 // conditional writes) where gofakes3 has others: If-Match on a key without an
 // object is 404 NoSuchKey, not 412.
 type conditional struct {
-	gofakes3.Backend
+	*versions
 	conflicts atomic.Int64 // how many conditional writes are still to meet a delete
 }
 
@@ -22,7 +22,7 @@ func (c *conditional) PutObject(
 	if when != nil && c.takeConflict() {
 		return gofakes3.PutObjectResult{}, gofakes3.ErrConditionalRequestConflict
 	}
-	out, err := c.Backend.PutObject(bucket, key, meta, body, size, when)
+	out, err := c.versions.PutObject(bucket, key, meta, body, size, when)
 	if gofakes3.HasErrorCode(err, gofakes3.ErrPreconditionFailed) && when.IfMatch != nil {
 		if _, gone := c.HeadObject(bucket, key); gofakes3.HasErrorCode(gone, gofakes3.ErrNoSuchKey) {
 			err = gone

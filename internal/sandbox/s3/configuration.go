@@ -8,17 +8,17 @@ import (
 	"poolferry/internal/sandbox/wire"
 )
 
-// Configuration is what a bucket is set to, as far as it can be asked for. It is
-// returned and changes nothing that the sandbox does: calls come over loopback
-// and nothing is encrypted. The zero Configuration is a bucket of which nobody
+// Configuration is what a bucket is set to, as far as it can be asked for. But for
+// Versioned it is returned and changes nothing that the sandbox does: calls come
+// over loopback and nothing is encrypted. The zero Configuration is a bucket of which nobody
 // has set anything; S3 encrypts that with its own keys and blocks public access,
 // since 2023.
 type Configuration struct {
 	Policy            string // JSON; empty for none
 	KMSKey            string // ARN; empty: encrypted with S3's own keys
 	PublicAccessOpen  bool
-	Versioned         bool
-	ExpireDays        int // of objects below ExpirePrefix; 0: nothing expires
+	Versioned         bool // from then on, what is replaced or deleted is kept, for good
+	ExpireDays        int  // of objects below ExpirePrefix; 0: nothing expires
 	ExpirePrefix      string
 	ExpireNoncurrent  int // days
 	LifecycleDisabled bool
@@ -34,6 +34,9 @@ func (s *Service) Configure(bucket string, change func(*Configuration)) error {
 	}
 	change(&there.configuration)
 	s.buckets[bucket] = there
+	if there.configuration.Versioned {
+		s.objects.enable(bucket)
+	}
 	return nil
 }
 

@@ -106,10 +106,14 @@ func TestUnsupported(t *testing.T) {
 			_, err := c.GetObjectTagging(t.Context(), &sdk.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 			return err
 		},
-		"version": func() error {
+		"range of a version": func() error {
 			in := getInput("k")
-			in.VersionId = aws.String("v")
+			in.VersionId, in.Range = aws.String("v"), aws.String("bytes=0-0")
 			_, err := c.GetObject(t.Context(), in)
+			return err
+		},
+		"versions by folder": func() error {
+			_, err := c.ListObjectVersions(t.Context(), &sdk.ListObjectVersionsInput{Bucket: aws.String(bucket), Delimiter: aws.String("/")})
 			return err
 		},
 		"conditional read": func() error {

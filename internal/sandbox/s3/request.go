@@ -18,6 +18,7 @@ const (
 	opCreateBucket  = "CreateBucket"
 	opHeadBucket    = "HeadBucket"
 	opListObjects   = "ListObjectsV2"
+	opListVersions  = "ListObjectVersions"
 	opDeleteObjects = "DeleteObjects"
 	opGetObject     = "GetObject"
 	opHeadObject    = "HeadObject"
@@ -43,12 +44,13 @@ var shapes = map[string]shape{
 	opCreateBucket:  {method: http.MethodPut},
 	opHeadBucket:    {method: http.MethodHead},
 	opListObjects:   {method: http.MethodGet, marker: "list-type", query: []string{"prefix", "delimiter", "max-keys", "continuation-token", "start-after"}},
+	opListVersions:  {method: http.MethodGet, marker: "versions", query: []string{"prefix", "max-keys", "key-marker", "version-id-marker"}},
 	opDeleteObjects: {method: http.MethodPost, marker: "delete", header: []string{checksumCRC32, sdkAlgorithm, "Content-Md5"}},
-	opGetObject:     {method: http.MethodGet, object: true, header: []string{"Range", "If-None-Match", checksumMode}},
+	opGetObject:     {method: http.MethodGet, object: true, query: []string{versionID}, header: []string{"Range", "If-None-Match", checksumMode}},
 	opHeadObject:    {method: http.MethodHead, object: true, header: []string{"Range", checksumMode}},
 	opPutObject: {method: http.MethodPut, object: true,
 		header: []string{"If-Match", "If-None-Match", checksumCRC32, sdkAlgorithm, "Content-Md5", "Content-Disposition"}},
-	opDeleteObject: {method: http.MethodDelete, object: true},
+	opDeleteObject: {method: http.MethodDelete, object: true, query: []string{versionID}},
 
 	opGetPolicy:     {method: http.MethodGet, marker: "policy"},
 	opGetPublic:     {method: http.MethodGet, marker: "publicAccessBlock"},
@@ -56,6 +58,9 @@ var shapes = map[string]shape{
 	opGetVersioning: {method: http.MethodGet, marker: "versioning"},
 	opGetLifecycle:  {method: http.MethodGet, marker: "lifecycle"},
 }
+
+// versionID is the parameter of operations on one version of an object.
+const versionID = "versionId"
 
 const (
 	contentSHA256 = "X-Amz-Content-Sha256"
@@ -123,6 +128,9 @@ func (r request) check(h http.Header) error {
 		if ours && !slices.Contains(r.header, name) && (r.operation != opPutObject || !strings.HasPrefix(name, metaPrefix)) {
 			return wire.Unsupported("parameter", name)
 		}
+	}
+	if r.query.Has(versionID) && (r.query.Get(versionID) == "" || h.Get("Range") != "" || h.Get("If-None-Match") != "") {
+		return wire.Unsupported("parameter", "versionId that is empty, or with Range or If-None-Match")
 	}
 	if payload := h.Get(contentSHA256); strings.HasPrefix(payload, "STREAMING-") {
 		return wire.Unsupported("payload", payload)

@@ -38,11 +38,25 @@ func (s *Service) Serve(ctx context.Context, call *wire.Call) (*wire.Reply, erro
 	if err := authorize(call, r); err != nil {
 		return nil, err
 	}
-	reply, err := s.forward(ctx, call, r)
+	reply, err := s.answer(ctx, call, r)
 	if err != nil {
 		return nil, hideAbsence(call, r, err)
 	}
 	return reply, nil
+}
+
+func (s *Service) answer(ctx context.Context, call *wire.Call, r request) (*wire.Reply, error) {
+	switch {
+	case r.operation == opListVersions:
+		return s.listVersions(r)
+	case r.query.Has(versionID):
+		reply, err := s.oneVersion(r)
+		if err == nil && r.operation == opGetObject {
+			addChecksum(call, reply.Header, reply.Body)
+		}
+		return reply, err
+	}
+	return s.forward(ctx, call, r)
 }
 
 func (s *Service) createBucket(call *wire.Call, r request) (*wire.Reply, error) {
@@ -89,10 +103,17 @@ func authorize(call *wire.Call, r request) error {
 	switch r.operation {
 	case opListObjects, opHeadBucket:
 		return call.Authorize("s3:ListBucket", arn(r.bucket, ""))
-	case opGetObject, opHeadObject:
-		return call.Authorize("s3:GetObject", arn(r.bucket, r.key))
-	case opDeleteObject:
-		return call.Authorize("s3:DeleteObject", arn(r.bucket, r.key))
+	case opListVersions:
+		return call.Authorize("s3:ListBucketVersions", arn(r.bucket, ""))
+	case opGetObject, opHeadObject, opDeleteObject:
+		action := "s3:GetObject"
+		if r.operation == opDeleteObject {
+			action = "s3:DeleteObject"
+		}
+		if r.query.Has(versionID) {
+			action += "Version"
+		}
+		return call.Authorize(action, arn(r.bucket, r.key))
 	case opDeleteObjects:
 		// S3 refuses key by key; here one refusal is that of the whole request,
 		// which nobody can take for success either.
@@ -154,11 +175,18 @@ func (s *Service) forward(ctx context.Context, call *wire.Call, r request) (*wir
 	if out.status >= http.StatusMultipleChoices {
 		return nil, out.failure()
 	}
-	if r.operation == opGetObject && call.Header.Get(checksumMode) != "" && out.status == http.StatusOK {
-		out.header.Set(checksumCRC32, crc32Of(out.body.Bytes()))
-		out.header.Set("X-Amz-Checksum-Type", "FULL_OBJECT")
+	if r.operation == opGetObject && out.status == http.StatusOK {
+		addChecksum(call, out.header, out.body.Bytes())
 	}
 	return &wire.Reply{Status: out.status, Header: out.header, Body: out.body.Bytes()}, nil
+}
+
+// addChecksum adds the checksum of a whole object where it is asked for.
+func addChecksum(call *wire.Call, header http.Header, body []byte) {
+	if call.Header.Get(checksumMode) != "" {
+		header.Set(checksumCRC32, crc32Of(body))
+		header.Set("X-Amz-Checksum-Type", "FULL_OBJECT")
+	}
 }
 
 // answer keeps what gofakes3 answers.

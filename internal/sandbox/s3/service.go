@@ -36,7 +36,7 @@ var _ wire.Service = (*Service)(nil)
 // New returns an S3 without buckets.
 func New(now func() time.Time) *Service {
 	clock := clock(now)
-	objects := &conditional{Backend: s3mem.New(s3mem.WithTimeSource(clock))}
+	objects := &conditional{versions: newVersions(s3mem.New(s3mem.WithTimeSource(clock)), now)}
 	fake := gofakes3.New(objects, gofakes3.WithTimeSource(clock), gofakes3.WithTimeSkewLimit(0), gofakes3.WithoutVersioning())
 	return &Service{objects: objects, handler: fake.Server(), buckets: map[string]owner{}}
 }
