@@ -44,6 +44,7 @@ type Config struct {
 	Seeding   Seeding           `yaml:"seeding" json:"seeding"`
 	Reconcile Reconcile         `yaml:"reconcile" json:"reconcile"`
 	Settle    Settle            `yaml:"settle" json:"settle"`
+	Tail      Tail              `yaml:"tail" json:"tail,omitzero"`
 }
 
 // Source is the user pool that users leave, and how it is reached.
@@ -144,6 +145,13 @@ func (s *Settle) normal() {
 	if s.Groups.Mode == "" {
 		s.Groups.Mode = userpool.GroupsAdd
 	}
+}
+
+// Tail is the import of who never signs in.
+type Tail struct {
+	// ImportLogRoleARN is the role with which Cognito writes the log of import
+	// jobs. It is empty until the tail is imported; plans need none.
+	ImportLogRoleARN string `yaml:"import_log_role_arn" json:"import_log_role_arn,omitempty"`
 }
 
 // maxStaleAfterHours is a year. maxWorkers keeps a reconciliation from taking

@@ -60,6 +60,7 @@ func TestSample(t *testing.T) {
 			Rename: []userpool.GroupRename{{From: "admins", To: "operators"}},
 			Roles:  []userpool.GroupRole{{Group: "operators", RoleARN: "arn:aws:iam::444455556666:role/operators"}},
 		}},
+		Tail: Tail{ImportLogRoleARN: "arn:aws:iam::444455556666:role/poolferry-2026-11-prod-import-log"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -61,6 +61,9 @@ func (c *Config) validate(d *document) {
 		d.addf("seeding.concurrency", "%d is not a number of batches from 1 to %d", n, maxConcurrency)
 	}
 	c.Reconcile.validate(d)
+	if arn := c.Tail.ImportLogRoleARN; arn != "" {
+		d.match("tail.import_log_role_arn", arn, roleARN, "a role ARN, such as arn:aws:iam::444455556666:role/poolferry-import-log")
+	}
 	var group *userpool.GroupRuleError
 	if errors.As(c.Settle.Groups.Validate(), &group) {
 		d.rule("settle.", group)
