@@ -29,7 +29,7 @@ func describePool(p *pool.Pool) poolType {
 	state := p.State()
 	return poolType{Id: p.ID, Arn: p.ARN(), Name: state.Name, CreationDate: account.Seconds(p.Created),
 		LastModifiedDate: account.Seconds(state.Modified), EstimatedNumberOfUsers: p.Users.Len(),
-		SchemaAttributes: state.Schema.Attributes(), Settings: state.Settings, Frozen: p.Frozen}
+		SchemaAttributes: state.Schema.Attributes(), Settings: state.Settings.Described(), Frozen: p.Frozen}
 }
 
 func (s *Service) createUserPool(_ context.Context, call *wire.Call, in struct {

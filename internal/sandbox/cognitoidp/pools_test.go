@@ -62,6 +62,7 @@ func TestPoolRoundTrip(t *testing.T) {
 	}
 	same("LambdaConfig", in.LambdaConfig, got.LambdaConfig)
 	same("SmsConfiguration", in.SmsConfiguration, got.SmsConfiguration)
+	in.AdminCreateUserConfig.UnusedAccountValidityDays = 3 // of the password policy, under its older name
 	same("AdminCreateUserConfig", in.AdminCreateUserConfig, got.AdminCreateUserConfig)
 	same("AccountRecoverySetting", in.AccountRecoverySetting, got.AccountRecoverySetting)
 	same("EmailConfiguration", in.EmailConfiguration, got.EmailConfiguration)
@@ -162,6 +163,33 @@ func TestClients(t *testing.T) {
 		_, err := w.api.CreateUserPoolClient(ctx, &in)
 		wants(t, err, want)
 	}
+}
+
+// TestKeptSettingsAreRefusedAtUse: what the sandbox keeps and does not play is
+// refused by whoever comes to it, not ignored.
+func TestKeptSettingsAreRefusedAtUse(t *testing.T) {
+	w := newWorld(t)
+	p := w.pool(cognitoidp.PoolSpec{})
+	c := w.client(p)
+	w.user(p, cognitoidp.UserSpec{Username: "ada", Password: secret("Right-passw0rd")})
+	tokens := must(w.signIn(c.ID, "ada", "Right-passw0rd"))(t).AuthenticationResult
+	if err := w.ChangeClient(p, c.ID, func(s *cognitoidp.ClientSettings) { s.RefreshTokenRotation = []byte(`{"Feature":"ENABLED","RetryGracePeriodSeconds":10}`) }); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.api.InitiateAuth(ctx, &cip.InitiateAuthInput{ClientId: &c.ID, AuthFlow: "REFRESH_TOKEN_AUTH", AuthParameters: map[string]string{"REFRESH_TOKEN": *tokens.RefreshToken}})
+	wants(t, err, "SandboxUnsupported")
+	if err := w.ChangePool(p, func(s *cognitoidp.Settings) {
+		policy := *s.Policies.PasswordPolicy
+		policy.PasswordHistorySize = 4
+		s.Policies.PasswordPolicy = &policy
+		s.LambdaConfig.PreTokenGenerationConfig = &cognitoidp.TokenTrigger{LambdaArn: "arn:aws:lambda:x", LambdaVersion: "V2_0"}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.api.AdminSetUserPassword(ctx, &cip.AdminSetUserPasswordInput{UserPoolId: &p, Username: new("ada"), Password: new("Other-passw0rd"), Permanent: true})
+	wants(t, err, "SandboxUnsupported")
+	_, err = w.signIn(c.ID, "ada", "Right-passw0rd")
+	wants(t, err, "SandboxUnsupported")
 }
 
 // TestAccountsAndRegions has pools of two accounts and two regions.

@@ -10,7 +10,9 @@
 // listing (pages and filters).
 //
 // Known limits: no custom or choice-based flow, no devices, no passkeys, no
-// threat protection; CustomMessage and the sender triggers are stored but not
+// threat protection; password history, rotation of refresh tokens and token
+// triggers of version 2 on are kept as settings, and refused where they would
+// count; CustomMessage and the sender triggers are stored but not
 // called; AnalyticsMetadata, ContextData and
 // UserContextData are accepted and ignored, since they only feed analytics and
 // threat protection.

@@ -26,6 +26,7 @@ type (
 	Frozen         = pool.Frozen
 	UsernameRules  = pool.UsernameRules
 	Triggers       = pool.Triggers
+	TokenTrigger   = pool.TokenTrigger
 	MFAConfig      = pool.MFAConfig
 	EmailMFA       = pool.EmailMFA
 	ClientSettings = pool.ClientSettings

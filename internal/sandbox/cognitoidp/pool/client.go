@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"poolferry/internal/sandbox/cognitoidp/schema"
-	"poolferry/internal/sandbox/wire"
 	"poolferry/internal/userpool"
 )
 
@@ -91,9 +90,12 @@ func (c *ClientSettings) complete(attributes *schema.Set) error {
 	if c.EnableTokenRevocation == nil {
 		c.EnableTokenRevocation = new(true)
 	}
-	var rotation struct{ Feature string }
-	if c.RefreshTokenRotation != nil && (json.Unmarshal(c.RefreshTokenRotation, &rotation) != nil || rotation.Feature == "ENABLED") {
-		return wire.Unsupported("parameter", "RefreshTokenRotation")
+	if rotation, err := c.rotation(); err != nil {
+		return err
+	} else if rotation != "" {
+		if err := each("refreshTokenRotation.feature", []string{rotation}, "ENABLED", "DISABLED"); err != nil {
+			return err
+		}
 	}
 	modern, legacy := 0, 0
 	for _, flow := range c.ExplicitAuthFlows {
@@ -117,6 +119,21 @@ func (c *ClientSettings) complete(attributes *schema.Set) error {
 		}
 	}
 	return c.lifetimes()
+}
+
+func (c *ClientSettings) rotation() (feature string, err error) {
+	var rotation struct{ Feature string }
+	if c.RefreshTokenRotation != nil && json.Unmarshal(c.RefreshTokenRotation, &rotation) != nil {
+		return "", Constraint("refreshTokenRotation", "be an object of its type")
+	}
+	return rotation.Feature, nil
+}
+
+// Rotates reports whether refresh tokens of the client are good for one use, for
+// which there is an operation that the sandbox does not have.
+func (c *ClientSettings) Rotates() bool {
+	feature, err := c.rotation()
+	return err == nil && feature == "ENABLED"
 }
 
 func (c *ClientSettings) lifetimes() error {

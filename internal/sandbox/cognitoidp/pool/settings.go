@@ -8,17 +8,19 @@ package pool
 
 import (
 	"bytes"
+	"encoding/json"
 	"slices"
 	"strings"
 
 	"poolferry/internal/sandbox/cognitoidp/directory"
 	"poolferry/internal/sandbox/cognitoidp/schema"
-	"poolferry/internal/sandbox/wire"
 )
 
 // Settings are the members that CreateUserPool and UpdateUserPool share, under
 // Cognito's names. Members of type Kept change nothing that the sandbox
-// does: they are returned as they came.
+// does: they are returned as they came. A setting that would change something,
+// and that the sandbox does not play, is kept too; what it would change is
+// refused when somebody comes to it.
 type Settings struct {
 	AccountRecoverySetting      *Recovery         `json:",omitempty"`
 	AdminCreateUserConfig       AdminCreateUser   `json:""`
@@ -124,7 +126,7 @@ type Triggers struct {
 // TokenTrigger is PreTokenGenerationVersionConfigType.
 type TokenTrigger struct {
 	LambdaArn     string
-	LambdaVersion string // V1_0; later versions are refused
+	LambdaVersion string // V1_0, V2_0 or V3_0
 }
 
 // MFAConfig is what SetUserPoolMfaConfig sets besides MfaConfiguration.
@@ -152,14 +154,20 @@ func (s *Settings) complete() error {
 	byDefault(&s.UserPoolTier, "ESSENTIALS")
 	if s.Policies.PasswordPolicy == nil {
 		s.Policies.PasswordPolicy = new(schema.DefaultPolicy())
+		s.Policies.PasswordPolicy.TemporaryPasswordValidityDays = 0 // see below
 	}
 	policy := s.Policies.PasswordPolicy
-	if policy.TemporaryPasswordValidityDays == 0 {
+	// One is the other's older name, and both are not taken (AdminCreateUserConfigType
+	// reference); what is described has both again, see Described.
+	switch unused := s.AdminCreateUserConfig.UnusedAccountValidityDays; {
+	case unused > 0 && policy.TemporaryPasswordValidityDays > 0:
+		return Invalid("Please use TemporaryPasswordValidityDays in PasswordPolicy instead of UnusedAccountValidityDays")
+	case unused > 0:
+		policy.TemporaryPasswordValidityDays = unused
+	case policy.TemporaryPasswordValidityDays == 0:
 		policy.TemporaryPasswordValidityDays = 7
-		if s.AdminCreateUserConfig.UnusedAccountValidityDays > 0 {
-			policy.TemporaryPasswordValidityDays = s.AdminCreateUserConfig.UnusedAccountValidityDays
-		}
 	}
+	s.AdminCreateUserConfig.UnusedAccountValidityDays = 0
 	if policy.MinimumLength == 0 {
 		policy.MinimumLength = 8
 	}
@@ -181,8 +189,11 @@ func (s *Settings) complete() error {
 	if policy.MinimumLength < 6 || policy.MinimumLength > 99 {
 		return Constraint("policies.passwordPolicy.minimumLength", "have value between 6 and 99")
 	}
-	if policy.PasswordHistorySize != 0 {
-		return wire.Unsupported("parameter", "PasswordHistorySize")
+	if policy.PasswordHistorySize < 0 || policy.PasswordHistorySize > 24 {
+		return Constraint("policies.passwordPolicy.passwordHistorySize", "have value between 0 and 24")
+	}
+	if err := s.exclusive(); err != nil {
+		return err
 	}
 	if s.AccountRecoverySetting != nil {
 		for _, option := range s.AccountRecoverySetting.RecoveryMechanisms {
@@ -194,10 +205,42 @@ func (s *Settings) complete() error {
 	return s.LambdaConfig.complete()
 }
 
+// Described is what DescribeUserPool shows of the settings.
+func (s Settings) Described() Settings {
+	s.AdminCreateUserConfig.UnusedAccountValidityDays = s.Policies.PasswordPolicy.TemporaryPasswordValidityDays
+	return s
+}
+
+// exclusive refuses members of which a pool has one or the other
+// (VerificationMessageTemplateType and SmsConfigurationType references).
+func (s *Settings) exclusive() error {
+	var template struct{ EmailMessage, EmailMessageByLink string }
+	var sms struct {
+		SnsCallerArn string
+		EumsSms      Kept
+	}
+	for _, kept := range []struct {
+		name string
+		json Kept
+		into any
+	}{{"verificationMessageTemplate", s.VerificationMessageTemplate, &template}, {"smsConfiguration", s.SmsConfiguration, &sms}} {
+		if kept.json != nil && json.Unmarshal(kept.json, kept.into) != nil {
+			return Constraint(kept.name, "be an object of its type")
+		}
+	}
+	if template.EmailMessage != "" && template.EmailMessageByLink != "" {
+		return Invalid("EmailMessage and EmailMessageByLink cannot both be set")
+	}
+	if sms.SnsCallerArn != "" && sms.EumsSms != nil {
+		return Invalid("SnsCallerArn and EumsSms cannot both be set")
+	}
+	return nil
+}
+
 func (t *Triggers) complete() error {
 	if c := t.PreTokenGenerationConfig; c != nil {
-		if c.LambdaVersion != "V1_0" {
-			return wire.Unsupported("PreTokenGenerationConfig.LambdaVersion", c.LambdaVersion)
+		if err := each("lambdaConfig.preTokenGenerationConfig.lambdaVersion", []string{c.LambdaVersion}, "V1_0", "V2_0", "V3_0"); err != nil {
+			return err
 		}
 		if t.PreTokenGeneration != "" && t.PreTokenGeneration != c.LambdaArn {
 			return Invalid("PreTokenGeneration and PreTokenGenerationConfig.LambdaArn must be the same function")

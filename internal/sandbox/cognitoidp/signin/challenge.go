@@ -285,6 +285,9 @@ func CheckPolicy(state pool.State, password userpool.Secret) error {
 	if err := pool.CheckPassword("password", password); err != nil {
 		return err
 	}
+	if state.Settings.Policies.PasswordPolicy.PasswordHistorySize > 0 {
+		return wire.Unsupported("pool setting for a new password", "PasswordHistorySize")
+	}
 	if why := state.Settings.Policies.PasswordPolicy.Check(password.Reveal()); why != "" {
 		return pool.Fail("InvalidPasswordException", "%s", why)
 	}

@@ -10,6 +10,7 @@ import (
 	"poolferry/internal/sandbox/cognitoidp/pool"
 	"poolferry/internal/sandbox/cognitoidp/tokens"
 	"poolferry/internal/sandbox/cognitoidp/triggers"
+	"poolferry/internal/sandbox/wire"
 )
 
 // subject is what the tokens say about a user, after the pre token generation
@@ -33,6 +34,9 @@ func (e *Engine) subject(ctx context.Context, p *pool.Pool, c *pool.Client, u *d
 	}
 	var change triggers.Claims
 	if arn := p.State().Settings.LambdaConfig.PreTokenGeneration; arn != "" {
+		if version := p.State().Settings.LambdaConfig.PreTokenGenerationConfig; version != nil && version.LambdaVersion != "V1_0" {
+			return tokens.Subject{}, wire.Unsupported("PreTokenGenerationConfig.LambdaVersion", version.LambdaVersion)
+		}
 		var err error
 		if change, err = e.triggers.PreTokenGeneration(ctx, arn, source, origin(p, c, u), eventAttributes(u), groups, metadata); err != nil {
 			return tokens.Subject{}, err

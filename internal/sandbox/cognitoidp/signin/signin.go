@@ -247,6 +247,9 @@ func (e *Engine) refresh(ctx context.Context, a Attempt) (*Outcome, error) {
 	if err := known(a.Parameters, "REFRESH_TOKEN", "SECRET_HASH"); err != nil {
 		return nil, err
 	}
+	if a.Client.Settings.Rotates() {
+		return nil, wire.Unsupported("client setting", "RefreshTokenRotation")
+	}
 	if a.Parameters["REFRESH_TOKEN"].Empty() {
 		return nil, pool.Invalid("Missing required parameter REFRESH_TOKEN")
 	}
