@@ -31,6 +31,36 @@ type Bucket interface {
 	Delete(ctx context.Context, key string) error
 }
 
+// Versioned is a Bucket with all that it keeps: whoever erases for good has to
+// look at what objects were, too. In a bucket without versioning each object is
+// one version.
+type Versioned interface {
+	Bucket
+
+	// ListVersions yields the versions of the objects whose keys begin with prefix,
+	// and their delete markers, key by key but otherwise in no order. An error ends
+	// it. Versions that are listed may be deleted on the way.
+	ListVersions(ctx context.Context, prefix string) iter.Seq2[Version, error]
+
+	// GetVersion returns a version that is no delete marker; fault.NotFound where
+	// there is none.
+	GetVersion(ctx context.Context, key, id string) (Object, error)
+
+	// DeleteVersion removes a version, or a delete marker, for good; that there is
+	// none is no error. Of the latest version the one before takes the place.
+	DeleteVersion(ctx context.Context, key, id string) error
+}
+
+// Version is one version of an object in a list.
+type Version struct {
+	Key    string
+	ID     string
+	Tag    string // empty for a delete marker
+	Bytes  int64
+	Latest bool // what Get and List see, unless it is a delete marker
+	Marker bool // a delete marker
+}
+
 // Object is an object that was read.
 type Object struct {
 	Body []byte

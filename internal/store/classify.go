@@ -20,8 +20,9 @@ const (
 // is not here is judged by its HTTP status. NoSuchBucket is not NotFound: a
 // bucket that is missing must not look like a run that is to be begun.
 var kinds = map[string]fault.Kind{
-	"NoSuchKey": fault.NotFound,
-	"NotFound":  fault.NotFound,
+	"NoSuchKey":     fault.NotFound,
+	"NoSuchVersion": fault.NotFound,
+	"NotFound":      fault.NotFound,
 
 	"SlowDown":             fault.Throttled,
 	"Throttling":           fault.Throttled,

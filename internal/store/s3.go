@@ -2,10 +2,12 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +45,7 @@ type S3 struct {
 	owner  *string
 }
 
-var _ Bucket = (*S3)(nil)
+var _ Versioned = (*S3)(nil)
 
 // OpenS3 returns a bucket. No call is made.
 func OpenS3(ctx context.Context, o S3Options) (*S3, error) { return open(ctx, o, limits) }
@@ -71,7 +73,16 @@ func open(ctx context.Context, o S3Options, l account.Limits) (*S3, error) {
 
 // Get reads an object.
 func (b *S3) Get(ctx context.Context, key string) (Object, error) {
-	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: &key, ExpectedBucketOwner: b.owner})
+	return b.get(ctx, key, nil)
+}
+
+// GetVersion reads a version.
+func (b *S3) GetVersion(ctx context.Context, key, id string) (Object, error) {
+	return b.get(ctx, key, &id)
+}
+
+func (b *S3) get(ctx context.Context, key string, version *string) (Object, error) {
+	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: &key, VersionId: version, ExpectedBucketOwner: b.owner})
 	if err != nil {
 		return Object{}, b.failed("get", key, err)
 	}
@@ -150,9 +161,43 @@ func (b *S3) List(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
 	}
 }
 
+// ListVersions yields versions, those of a page before its delete markers.
+func (b *S3) ListVersions(ctx context.Context, prefix string) iter.Seq2[Version, error] {
+	return func(yield func(Version, error) bool) {
+		pages := s3.NewListObjectVersionsPaginator(b.client, &s3.ListObjectVersionsInput{Bucket: &b.bucket, Prefix: &prefix, ExpectedBucketOwner: b.owner})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(Version{}, b.failed("list versions of", prefix, err))
+				return
+			}
+			var all []Version
+			for _, v := range page.Versions {
+				all = append(all, Version{
+					Key: aws.ToString(v.Key), ID: aws.ToString(v.VersionId), Tag: aws.ToString(v.ETag), Bytes: aws.ToInt64(v.Size), Latest: aws.ToBool(v.IsLatest),
+				})
+			}
+			for _, m := range page.DeleteMarkers {
+				all = append(all, Version{Key: aws.ToString(m.Key), ID: aws.ToString(m.VersionId), Latest: aws.ToBool(m.IsLatest), Marker: true})
+			}
+			slices.SortStableFunc(all, func(a, b Version) int { return cmp.Compare(a.Key, b.Key) })
+			for _, v := range all {
+				if !yield(v, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Delete removes an object.
-func (b *S3) Delete(ctx context.Context, key string) error {
-	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.bucket, Key: &key, ExpectedBucketOwner: b.owner})
+func (b *S3) Delete(ctx context.Context, key string) error { return b.remove(ctx, key, nil) }
+
+// DeleteVersion removes a version for good.
+func (b *S3) DeleteVersion(ctx context.Context, key, id string) error { return b.remove(ctx, key, &id) }
+
+func (b *S3) remove(ctx context.Context, key string, version *string) error {
+	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.bucket, Key: &key, VersionId: version, ExpectedBucketOwner: b.owner})
 	if err != nil && fault.KindOf(b.failed("delete", key, err)) != fault.NotFound {
 		return b.failed("delete", key, err)
 	}

@@ -82,6 +82,23 @@ func TestS3OnTheSandbox(t *testing.T) {
 	})
 }
 
+func TestVersionsOnTheSandbox(t *testing.T) {
+	c := newCloud(t)
+	n := 0
+	storetest.RunVersions(t, func(t *testing.T, versioning bool) store.Versioned {
+		n++
+		name := fmt.Sprintf("bucket-%d", n)
+		err := c.s3.CreateBucket(account, region, name)
+		if err == nil {
+			err = c.s3.Configure(name, func(set *s3.Configuration) { set.Versioned = versioning })
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return open(t, store.S3Options{Bucket: name, Region: region, Owner: account, Env: env(c.endpoint, c.ops)})
+	})
+}
+
 // A missing bucket, or somebody else's, must not look like a run that is to be
 // begun.
 func TestWrongBuckets(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -30,14 +31,27 @@ const (
 	Put      Operation = "put"
 	List     Operation = "list"
 	Delete   Operation = "delete"
+
+	ListVersions  Operation = "list versions of"
+	GetVersion    Operation = "get version of"
+	DeleteVersion Operation = "delete version of"
 )
 
 // Bucket is a bucket in memory. It is safe for concurrent use.
 type Bucket struct {
 	mu      sync.Mutex
 	objects map[string][]byte
+	history map[string][]kept // the latest first; nil in a bucket without versioning
+	made    int               // versions
 	mishaps map[Operation][]mishap
 	calls   map[Operation]int
+}
+
+// kept is a version, or a delete marker.
+type kept struct {
+	id     string
+	body   []byte
+	marker bool
 }
 
 type mishap struct {
@@ -45,11 +59,18 @@ type mishap struct {
 	lost bool
 }
 
-var _ store.Bucket = (*Bucket)(nil)
+var _ store.Versioned = (*Bucket)(nil)
 
 // New returns an empty bucket.
 func New() *Bucket {
 	return &Bucket{objects: map[string][]byte{}, mishaps: map[Operation][]mishap{}, calls: map[Operation]int{}}
+}
+
+// NewVersioned returns an empty bucket with versioning.
+func NewVersioned() *Bucket {
+	b := New()
+	b.history = map[string][]kept{}
+	return b
 }
 
 // FailNext makes the next n calls of an operation, after those of earlier
@@ -152,6 +173,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body []byte, when store.Co
 		return "", fault.New(fault.Conflict, "put %s: it is another one, or gone", key)
 	}
 	b.objects[key] = bytes.Clone(body)
+	b.keep(key, kept{body: b.objects[key]})
 	if lost != nil {
 		return "", lost
 	}
@@ -196,6 +218,109 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 		return fails
 	}
 	delete(b.objects, key)
+	b.keep(key, kept{marker: true})
+	return lost
+}
+
+// keep puts a version in front of those that a key has.
+func (b *Bucket) keep(key string, v kept) {
+	if b.history == nil {
+		return
+	}
+	b.made++
+	v.id = strconv.Itoa(b.made)
+	b.history[key] = append([]kept{v}, b.history[key]...)
+}
+
+// versions returns what there is of a key.
+func (b *Bucket) versions(key string) []kept {
+	if b.history != nil {
+		return b.history[key]
+	}
+	if body, ok := b.objects[key]; ok {
+		return []kept{{id: unversioned, body: body}}
+	}
+	return nil
+}
+
+// unversioned is the id of every version in a bucket without versioning.
+const unversioned = "null"
+
+// ListVersions yields versions, as they were when it began.
+func (b *Bucket) ListVersions(ctx context.Context, prefix string) iter.Seq2[store.Version, error] {
+	return func(yield func(store.Version, error) bool) {
+		all, err := b.listVersions(ctx, prefix)
+		for _, v := range all {
+			if !yield(v, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(store.Version{}, err)
+		}
+	}
+}
+
+func (b *Bucket) listVersions(ctx context.Context, prefix string) (all []store.Version, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if fails, lost := b.begin(ctx, ListVersions, prefix); fails != nil || lost != nil {
+		return nil, either(fails, lost)
+	}
+	keys := slices.Collect(maps.Keys(b.objects))
+	if b.history != nil {
+		keys = slices.Collect(maps.Keys(b.history))
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		if !strings.HasPrefix(key, prefix) {
+			continue
+		}
+		for i, v := range b.versions(key) {
+			entry := store.Version{Key: key, ID: v.id, Latest: i == 0, Marker: v.marker}
+			if !v.marker {
+				entry.Bytes, entry.Tag = int64(len(v.body)), tagOf(v.body)
+			}
+			all = append(all, entry)
+		}
+	}
+	return all, nil
+}
+
+// GetVersion reads a version.
+func (b *Bucket) GetVersion(ctx context.Context, key, id string) (store.Object, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if fails, lost := b.begin(ctx, GetVersion, key); fails != nil || lost != nil {
+		return store.Object{}, either(fails, lost)
+	}
+	for _, v := range b.versions(key) {
+		if v.id == id && !v.marker {
+			return store.Object{Body: bytes.Clone(v.body), Tag: tagOf(v.body)}, nil
+		}
+	}
+	return store.Object{}, fault.New(fault.NotFound, "get version of %s: no such version", key)
+}
+
+// DeleteVersion removes a version.
+func (b *Bucket) DeleteVersion(ctx context.Context, key, id string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fails, lost := b.begin(ctx, DeleteVersion, key)
+	if fails != nil {
+		return fails
+	}
+	rest := slices.DeleteFunc(slices.Clone(b.versions(key)), func(v kept) bool { return v.id == id })
+	delete(b.objects, key)
+	if len(rest) > 0 && !rest[0].marker {
+		b.objects[key] = rest[0].body
+	}
+	if b.history != nil {
+		b.history[key] = rest
+		if len(rest) == 0 {
+			delete(b.history, key)
+		}
+	}
 	return lost
 }
 

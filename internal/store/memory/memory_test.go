@@ -14,6 +14,15 @@ func TestBucket(t *testing.T) {
 	storetest.Run(t, func(*testing.T) store.Bucket { return memory.New() })
 }
 
+func TestVersions(t *testing.T) {
+	storetest.RunVersions(t, func(_ *testing.T, versioning bool) store.Versioned {
+		if versioning {
+			return memory.NewVersioned()
+		}
+		return memory.New()
+	})
+}
+
 func TestMishaps(t *testing.T) {
 	b := memory.New()
 	b.FailNext(memory.Put, fault.Throttled, 2)

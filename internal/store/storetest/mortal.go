@@ -60,6 +60,36 @@ func (m *Mortal) Step(do func() error) error {
 // Bucket returns a bucket as the process has it: each call is a step.
 func (m *Mortal) Bucket(b store.Bucket) store.Bucket { return mortalBucket{m, b} }
 
+// Versioned returns a bucket with versions as the process has it: each call is a
+// step.
+func (m *Mortal) Versioned(b store.Versioned) store.Versioned {
+	return mortalVersions{mortalBucket{m, b}, b}
+}
+
+type mortalVersions struct {
+	mortalBucket
+	of store.Versioned
+}
+
+func (b mortalVersions) ListVersions(ctx context.Context, prefix string) iter.Seq2[store.Version, error] {
+	return func(yield func(store.Version, error) bool) {
+		if err := b.Step(func() error { return nil }); err != nil {
+			yield(store.Version{}, err)
+			return
+		}
+		b.of.ListVersions(ctx, prefix)(yield)
+	}
+}
+
+func (b mortalVersions) GetVersion(ctx context.Context, key, id string) (o store.Object, err error) {
+	err = b.Step(func() (err error) { o, err = b.of.GetVersion(ctx, key, id); return err })
+	return o, err
+}
+
+func (b mortalVersions) DeleteVersion(ctx context.Context, key, id string) error {
+	return b.Step(func() error { return b.of.DeleteVersion(ctx, key, id) })
+}
+
 type mortalBucket struct {
 	*Mortal
 	of store.Bucket
