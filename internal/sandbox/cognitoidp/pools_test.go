@@ -173,7 +173,9 @@ func TestKeptSettingsAreRefusedAtUse(t *testing.T) {
 	c := w.client(p)
 	w.user(p, cognitoidp.UserSpec{Username: "ada", Password: secret("Right-passw0rd")})
 	tokens := must(w.signIn(c.ID, "ada", "Right-passw0rd"))(t).AuthenticationResult
-	if err := w.ChangeClient(p, c.ID, func(s *cognitoidp.ClientSettings) { s.RefreshTokenRotation = []byte(`{"Feature":"ENABLED","RetryGracePeriodSeconds":10}`) }); err != nil {
+	if err := w.ChangeClient(p, c.ID, func(s *cognitoidp.ClientSettings) {
+		s.RefreshTokenRotation = []byte(`{"Feature":"ENABLED","RetryGracePeriodSeconds":10}`)
+	}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := w.api.InitiateAuth(ctx, &cip.InitiateAuthInput{ClientId: &c.ID, AuthFlow: "REFRESH_TOKEN_AUTH", AuthParameters: map[string]string{"REFRESH_TOKEN": *tokens.RefreshToken}})
