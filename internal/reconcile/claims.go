@@ -41,10 +41,7 @@ func (c *closing) decide(ctx context.Context, deferred int, missing bool) error 
 	}
 	decided := resolver.Finish()
 	out := c.reconciliation.sheets(c.basis.ID, ByClose, 0, 1)
-	if err := c.joined(ctx, objects, &read, decided, out); err != nil {
-		return err
-	}
-	pending, undecided, err := c.undecided(ctx, decided, out)
+	pending, undecided, err := c.staged(ctx, objects, &read, decided, out)
 	if err != nil {
 		return err
 	}
@@ -72,6 +69,7 @@ func (c *closing) decide(ctx context.Context, deferred int, missing bool) error 
 	s.IDMap = append(append(s.IDMap, out.jsonl.refs...), out.csv.refs...)
 	s.Pending = append(s.Pending, pending...)
 	s.FindingRows = append(s.FindingRows, out.findings.refs...)
+	s.Settle = append(s.Settle, out.settle.refs...)
 	s.Bytes.Read += read.sum()
 	s.Bytes.Written += out.written
 	if 2*s.Joins+undecided+own != deferred {
@@ -143,46 +141,88 @@ func (c *closing) claims(ctx context.Context, objects []object, read *traffic, t
 	return nil
 }
 
-// joined counts those who were joined and writes their rows. Only claims have
-// their usernames, so these are read again.
-func (c *closing) joined(ctx context.Context, objects []object, read *traffic, decided *names.Resolution, out *sheets) error {
-	joins := 0
+// sheetUsers is about how many users share an object of rows, so that whoever
+// looks for some of them need not read all.
+const sheetUsers = 50_000
+
+// staged counts those of the source pool who were deferred, joined or not, and
+// writes their rows: of who is pending by as many buckets as their number is
+// worth. Only claims have what the rows say, so these are read again.
+func (c *closing) staged(ctx context.Context, objects []object, read *traffic, decided *names.Resolution, out *sheets) (refs []RowsRef, count int, err error) {
 	for j := range decided.Joins() {
 		c.summary.Reasons.add(verdict.Migrated, j.Reason(), 1)
-		joins++
+		c.summary.Joins++
 	}
-	if c.summary.Joins = joins; joins == 0 {
-		return nil
+	for _, ruling := range decided.Undecided() {
+		c.summary.Reasons.add(ruling.Verdict, ruling.Reason, 1)
+		count++
 	}
-	return c.claims(ctx, objects, read, func(claims []names.Claim) error {
-		var rows []IDRow
-		arrived := map[userpool.Sub]string{}
+	if c.summary.Joins+count == 0 {
+		return nil, 0, nil
+	}
+	buckets := min(sheetsFor(count), c.basis.Buckets)
+	pending := make([]sheet, buckets)
+	for bucket := range pending {
+		pending[bucket] = out.pending
+		pending[bucket].bucket, pending[bucket].of, pending[bucket].refs = bucket, buckets, nil
+	}
+	err = c.claims(ctx, objects, read, func(claims []names.Claim) error {
+		arrived := map[userpool.Sub]names.Claim{}
 		for _, claim := range claims {
 			if claim.Side == names.Arrived {
-				arrived[claim.Sub] = claim.Username
+				arrived[claim.Sub] = claim
 			}
 		}
+		slices.SortFunc(claims, func(a, b names.Claim) int { return compareSubs(a.Sub, b.Sub) })
 		for _, claim := range claims {
 			if claim.Side != names.Staged || claim.Linked {
 				continue
 			}
 			ruling, ok := decided.Of(names.Staged, claim.Sub)
-			// A pair can have several names in common: the one that joins has the row.
-			if ok && ruling.Partner != "" && (names.Join{By: claim.Name.Kind}).Reason() == ruling.Reason && claim.Name.Kind != names.PreferredUsername {
-				rows = append(rows, IDRow{
-					LegacySub: claim.Sub, Sub: ruling.Partner, LegacyUsername: claim.Username, Username: arrived[ruling.Partner],
-					Verdict: ruling.Verdict, Reason: ruling.Reason, JoinedBy: claim.Name.Kind.String(),
-				})
+			var err error
+			switch {
+			case ok && ruling.Partner != "":
+				err = c.joined(ctx, claim, arrived[ruling.Partner], ruling, out)
+			case ok && claim.First:
+				row := PendingRow{Sub: claim.Sub, Verdict: ruling.Verdict, Reason: ruling.Reason, Groups: claim.Groups}
+				err = pending[shuffle.BucketOf(string(claim.Sub), buckets)].add(ctx, row)
 			}
-		}
-		slices.SortFunc(rows, func(a, b IDRow) int { return compareSubs(a.LegacySub, b.LegacySub) })
-		for _, row := range rows {
-			if err := out.id(ctx, row); err != nil {
+			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	for bucket := range pending {
+		if err == nil {
+			err = pending[bucket].flush(ctx)
+		}
+		refs = append(refs, pending[bucket].refs...)
+	}
+	return refs, count, err
+}
+
+// joined writes the rows of a user who was joined. A pair can have several names
+// in common: the one that joins has the rows.
+func (c *closing) joined(ctx context.Context, claim, partner names.Claim, ruling names.Ruling, out *sheets) error {
+	if (names.Join{By: claim.Name.Kind}).Reason() != ruling.Reason || claim.Name.Kind == names.PreferredUsername {
+		return nil
+	}
+	err := out.id(ctx, IDRow{
+		LegacySub: claim.Sub, Sub: ruling.Partner, LegacyUsername: claim.Username, Username: partner.Username,
+		Verdict: ruling.Verdict, Reason: ruling.Reason, JoinedBy: claim.Name.Kind.String(),
+	})
+	grouped := c.basis.Staged != nil && c.basis.Staged.Grouped
+	if err != nil || !grouped || !claim.New && !c.basis.arrival().since(partner.Created) {
+		return err
+	}
+	row, ok := c.reconciliation.settled(SettleRow{
+		LegacySub: claim.Sub, Sub: ruling.Partner, Username: partner.Username, Groups: claim.Groups, MFA: claim.MFA,
+	}, claim.Disabled, partner.Disabled)
+	if !ok {
+		return nil
+	}
+	return out.settle.add(ctx, row)
 }
 
 func compareSubs(a, b userpool.Sub) int {
@@ -193,36 +233,4 @@ func compareSubs(a, b userpool.Sub) int {
 		return 1
 	}
 	return 0
-}
-
-// sheetUsers is about how many users share an object of pending rows, so that the
-// buckets of the next reconciliation need not read all of them.
-const sheetUsers = 50_000
-
-// undecided counts those whom nobody joined and writes their rows, by as many
-// buckets as their number is worth.
-func (c *closing) undecided(ctx context.Context, decided *names.Resolution, out *sheets) (refs []RowsRef, count int, err error) {
-	for range decided.Undecided() {
-		count++
-	}
-	buckets := min(1<<bits.Len64(uint64(count/sheetUsers)), 64, c.basis.Buckets) //nolint:gosec // not negative
-	pending := make([]sheet, buckets)
-	for bucket := range pending {
-		pending[bucket] = out.pending
-		pending[bucket].bucket, pending[bucket].of, pending[bucket].refs = bucket, buckets, nil
-	}
-	for sub, ruling := range decided.Undecided() {
-		c.summary.Reasons.add(ruling.Verdict, ruling.Reason, 1)
-		row := PendingRow{Sub: sub, Verdict: ruling.Verdict, Reason: ruling.Reason}
-		if err := pending[shuffle.BucketOf(string(sub), buckets)].add(ctx, row); err != nil {
-			return nil, 0, err
-		}
-	}
-	for bucket := range pending {
-		if err := pending[bucket].flush(ctx); err != nil {
-			return nil, 0, err
-		}
-		refs = append(refs, pending[bucket].refs...)
-	}
-	return refs, count, nil
 }

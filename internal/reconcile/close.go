@@ -267,6 +267,9 @@ func (c *closing) gather(ctx context.Context) error {
 	}
 	c.bytes(sides)
 	c.stages(sides)
+	if c.basis.Staged != nil && c.basis.Staged.Grouped {
+		s.Settle = []RowsRef{}
+	}
 	staged, deferred, missing := 0, 0, 0
 	for _, result := range c.results {
 		if result == nil {
@@ -329,6 +332,7 @@ func (c *closing) add(result Compared) {
 	s.IDMap = append(s.IDMap, result.IDMap...)
 	s.Pending = append(s.Pending, result.Pending...)
 	s.FindingRows = append(s.FindingRows, result.FindingRows...)
+	s.Settle = append(s.Settle, result.Settle...)
 }
 
 // bytes adds up what was read and written.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -66,7 +67,7 @@ func (r *Reconciliation) Compare(ctx context.Context, in CompareInput) (CompareO
 
 // rules are what verdicts go by.
 func (r *Reconciliation) rules(basis Basis) verdict.Rules {
-	rules := verdict.Rules{Pool: basis.Target.Pool.Userpool(), MFA: r.o.MFA, Exclude: r.o.Exclude}
+	rules := verdict.Rules{Pool: basis.Target.Pool.Userpool(), MFA: r.o.MFA, Exclude: slices.Concat(r.o.Exclude, basis.Exclude)}
 	if basis.Staged != nil {
 		rules.GenerationOpened = basis.Staged.Opened
 	}
@@ -75,15 +76,26 @@ func (r *Reconciliation) rules(basis Basis) verdict.Rules {
 
 // comparison is a bucket that is being compared.
 type comparison struct {
-	rules     verdict.Rules
-	contested names.Contested
-	staged    *shuffle.Bucket
-	arrived   *shuffle.Bucket
-	known     []string // identities, sorted, each once
-	claims    [][]byte // by name bucket
-	claimed   []int    // claims in each
-	out       *sheets
-	result    *Compared
+	reconciliation *Reconciliation
+	rules          verdict.Rules
+	arrival        arrival
+	grouped        bool // groups are known, and so what is to be settled
+	contested      names.Contested
+	staged         *shuffle.Bucket
+	arrived        *shuffle.Bucket
+	members        *shuffle.Walk
+	imported       *shuffle.Walk
+	known          []known  // sorted, each once
+	claims         [][]byte // by name bucket
+	claimed        []int    // claims in each
+	out            *sheets
+	result         *Compared
+}
+
+// known is an identity that was there earlier.
+type known struct {
+	identity string
+	waited   bool // in the last whole reconciliation: it was not in the target pool
 }
 
 func (r *Reconciliation) compare(ctx context.Context, basis Basis, bucket int) (Compared, error) {
@@ -105,7 +117,8 @@ func (r *Reconciliation) compare(ctx context.Context, basis Basis, bucket int) (
 	}
 	var read traffic
 	c := comparison{
-		rules: r.rules(basis), claims: make([][]byte, m.NameBuckets), claimed: make([]int, m.NameBuckets),
+		reconciliation: r, rules: r.rules(basis), arrival: basis.arrival(), grouped: basis.Staged != nil && basis.Staged.Grouped,
+		claims: make([][]byte, m.NameBuckets), claimed: make([]int, m.NameBuckets),
 		out: r.sheets(basis.ID, bucket, bucket, basis.Buckets), result: &result,
 	}
 	if err := r.load(ctx, &c, basis, plan, m, &read); err != nil {
@@ -118,7 +131,8 @@ func (r *Reconciliation) compare(ctx context.Context, basis Basis, bucket int) (
 		return result, err
 	}
 	result.IDMap = append(c.out.jsonl.refs, c.out.csv.refs...)
-	result.Pending, result.FindingRows, result.Written = c.out.pending.refs, c.out.findings.refs, c.out.written
+	result.Pending, result.FindingRows, result.Settle = c.out.pending.refs, c.out.findings.refs, c.out.settle.refs
+	result.Written = c.out.written
 	if result.Claims, err = r.writeClaims(ctx, &c); err != nil {
 		return result, err
 	}
@@ -131,13 +145,13 @@ func (r *Reconciliation) compare(ctx context.Context, basis Basis, bucket int) (
 
 // load reads what the comparison is about.
 func (r *Reconciliation) load(ctx context.Context, c *comparison, basis Basis, plan BucketPlan, m Matched, read *traffic) (err error) {
-	known := map[string]bool{}
+	waited := map[string]bool{} // or only staged once
 	for row, err := range readRows[PendingRow](ctx, r.o.Store, plan.Previous) {
 		if err != nil {
 			return err
 		}
 		if shuffle.BucketOf(string(row.Sub), basis.Buckets) == plan.Bucket {
-			known[string(row.Sub)] = true
+			waited[string(row.Sub)] = true
 		}
 	}
 	for _, ref := range plan.Previous {
@@ -153,13 +167,15 @@ func (r *Reconciliation) load(ctx context.Context, c *comparison, basis Basis, p
 			if !ok {
 				break
 			}
-			known[string(identity)] = true
+			if !waited[string(identity)] {
+				waited[string(identity)] = false
+			}
 		}
 	}
-	for identity := range known {
-		c.known = append(c.known, identity)
+	for identity, waited := range waited {
+		c.known = append(c.known, known{identity, waited})
 	}
-	slices.Sort(c.known)
+	slices.SortFunc(c.known, func(a, b known) int { return strings.Compare(a.identity, b.identity) })
 	if at := plan.Contested; at.Names > 0 {
 		data, err := r.ranges(read)(ctx, m.Contested.Key, at.Offset, at.Length)
 		if err != nil {
@@ -175,8 +191,19 @@ func (r *Reconciliation) load(ctx context.Context, c *comparison, basis Basis, p
 	if c.staged, err = r.side(ctx, shuffle.Staged, plan.Staged, read); err != nil {
 		return err
 	}
-	c.arrived, err = r.side(ctx, shuffle.Arrived, plan.Arrived, read)
-	return err
+	if c.arrived, err = r.side(ctx, shuffle.Arrived, plan.Arrived, read); err != nil {
+		return err
+	}
+	members, err := r.side(ctx, shuffle.Members, plan.Members, read)
+	if err != nil {
+		return err
+	}
+	imported, err := r.side(ctx, shuffle.Imported, plan.Imported, read)
+	if err != nil {
+		return err
+	}
+	c.members, c.imported = members.Linked(), imported.Linked()
+	return nil
 }
 
 // side reads pieces of a bucket.
@@ -216,15 +243,16 @@ func (c *comparison) walk(ctx context.Context) error {
 		a, hasArrived := arrived.Identity()
 		var k []byte
 		if len(known) > 0 {
-			k = []byte(known[0])
+			k = []byte(known[0].identity)
 		}
 		identity := least(s, a, k)
 		if identity == nil {
 			break
 		}
-		var who verdict.Case
+		waited := false
+		who := verdict.Case{Imported: c.imported.Seek(identity)}
 		if len(known) > 0 && bytes.Equal(k, identity) {
-			who.Known, known = true, known[1:]
+			who.Known, waited, known = true, known[0].waited, known[1:]
 		}
 		if isStaged && bytes.Equal(s, identity) {
 			users, err := staged.Next()
@@ -241,7 +269,7 @@ func (c *comparison) walk(ctx context.Context) error {
 			}
 			c.result.Arrived += len(who.Arrived)
 		}
-		if err := c.decide(ctx, userpool.Sub(identity), who); err != nil {
+		if err := c.decide(ctx, userpool.Sub(identity), who, waited); err != nil {
 			return err
 		}
 	}
@@ -279,18 +307,29 @@ func least(identities ...[]byte) (first []byte) {
 }
 
 // decide gives the verdict on one identity.
-func (c *comparison) decide(ctx context.Context, identity userpool.Sub, who verdict.Case) error {
+func (c *comparison) decide(ctx context.Context, identity userpool.Sub, who verdict.Case, waited bool) (err error) {
 	if who.Staged == nil && len(who.Arrived) == 0 {
 		c.result.Carried++
 	}
 	d := c.rules.Decide(who)
+	newly := who.Staged != nil && c.arrival.newly(*who.Staged, waited)
+	due := d.Partner != nil && who.Staged != nil && c.grouped && (newly || c.arrival.since(d.Partner.Created))
+	if who.Staged != nil && (d.Partner == nil || due) && c.members.Seek([]byte(identity)) {
+		if who.Staged.Groups, err = c.members.Groups(); err != nil {
+			return err
+		}
+	}
 	for _, u := range who.Arrived {
 		if c.touched(u) {
 			c.claim(names.ArrivedClaims(u, c.rules.Pool, c.contested))
 		}
 	}
 	if who.Staged != nil && c.touched(*who.Staged) {
-		c.claim(names.StagedClaims(*who.Staged, c.rules.Pool, c.contested, d))
+		claims := names.StagedClaims(*who.Staged, c.rules.Pool, c.contested, d)
+		for i := range claims {
+			claims[i].New = newly && d.Partner == nil
+		}
+		c.claim(claims)
 		if d.Partner == nil {
 			c.result.Deferred++
 			return c.find(ctx, d.Findings)
@@ -300,13 +339,33 @@ func (c *comparison) decide(ctx context.Context, identity userpool.Sub, who verd
 		return err
 	}
 	if d.Partner == nil {
-		return c.out.pending.add(ctx, PendingRow{Sub: identity, Verdict: d.Verdict, Reason: d.Reason})
+		row := PendingRow{Sub: identity, Verdict: d.Verdict, Reason: d.Reason}
+		if who.Staged != nil {
+			row.Groups = who.Staged.Groups
+		}
+		return c.out.pending.add(ctx, row)
+	}
+	if due {
+		if err := c.settle(ctx, *who.Staged, *d.Partner); err != nil {
+			return err
+		}
 	}
 	row := IDRow{LegacySub: identity, Sub: d.Partner.Sub, Username: d.Partner.Username, Verdict: d.Verdict, Reason: d.Reason, JoinedBy: joinedByLegacySub}
 	if who.Staged != nil {
 		row.LegacyUsername = who.Staged.Username
 	}
 	return c.out.id(ctx, row)
+}
+
+// settle writes what is to be settled of a user, if there is anything.
+func (c *comparison) settle(ctx context.Context, staged, partner userpool.User) error {
+	row, ok := c.reconciliation.settled(SettleRow{
+		LegacySub: staged.Sub, Sub: partner.Sub, Username: partner.Username, Groups: staged.Groups, MFA: staged.MFA,
+	}, !staged.Enabled, !partner.Enabled)
+	if !ok {
+		return nil
+	}
+	return c.out.settle.add(ctx, row)
 }
 
 // touched reports whether a name of the user is contested. Few are.

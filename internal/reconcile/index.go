@@ -3,10 +3,12 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"poolferry/internal/fault"
 	"poolferry/internal/manifest"
 	"poolferry/internal/reconcile/shuffle"
+	"poolferry/internal/userpool"
 )
 
 // IndexInput says which item to index.
@@ -24,7 +26,7 @@ type IndexOutput struct {
 }
 
 // Index deals the profiles of an item out into buckets, as the mapping makes
-// them, and commits the item. A generation does not change: an item that has a
+// them, or its memberships, and commits the item. A generation does not change: an item that has a
 // commit, of whichever reconciliation, is left as it is. The error is of kind
 // fault.Invalid, and names the key, where a part is damaged or foreign.
 func (r *Reconciliation) Index(ctx context.Context, in IndexInput) (IndexOutput, error) {
@@ -79,16 +81,13 @@ func (r *Reconciliation) index(ctx context.Context, basis Basis, item IndexItem)
 	if ref != item.Commit || item.First+item.Parts > len(commit.Parts) {
 		return i, fault.New(fault.Invalid, "commit %s is not the one that the basis speaks of", ref.Key)
 	}
-	w := shuffle.NewWriter(shuffle.Layout{
-		Buckets: basis.Buckets, NameBuckets: NameBuckets(basis.Buckets), Side: shuffle.Staged, Pool: basis.Target.Pool.Userpool(),
-	})
+	w := shuffle.NewWriter(basis.layout(item.side()))
 	for n := item.First; n < item.First+item.Parts; n++ {
 		i.Read += commit.Parts[n].Bytes
-		for u, err := range r.o.Store.ReadProfiles(ctx, commit.PartHeader(n), commit.Parts[n]) {
+		for u, err := range r.part(ctx, commit, n) {
 			if err != nil {
 				return i, err
 			}
-			u.Attributes = r.o.Mapping.Apply(u)
 			if err := w.Add(u); err != nil {
 				return i, err
 			}
@@ -105,6 +104,45 @@ func (r *Reconciliation) index(ctx context.Context, basis Basis, item IndexItem)
 		return i, err
 	}
 	i.Ended = r.o.Now().UTC()
+	if item.side() == shuffle.Members {
+		count = 0 // these are no users
+	}
 	r.o.Recorder.RecordStep(ctx, StepRecord{At: i.Began, Step: StepIndex, Piece: item.ID, Lines: count, Took: i.Ended.Sub(i.Began)})
 	return r.o.Store.WriteIndexed(ctx, i)
+}
+
+// part yields the lines of a part: users as the mapping makes them or, of a
+// membership, a user who has nothing but the group.
+func (r *Reconciliation) part(ctx context.Context, commit manifest.Commit, n int) iter.Seq2[userpool.User, error] {
+	return func(yield func(userpool.User, error) bool) {
+		if commit.Shard.Content == manifest.Members {
+			for m, err := range r.o.Store.ReadMembers(ctx, commit.PartHeader(n), commit.Parts[n]) {
+				if !yield(userpool.User{Sub: m.Sub, Groups: []string{m.Group}}, err) {
+					return
+				}
+			}
+			return
+		}
+		for u, err := range r.o.Store.ReadProfiles(ctx, commit.PartHeader(n), commit.Parts[n]) {
+			if err == nil {
+				u.Attributes = r.o.Mapping.Apply(u)
+			}
+			if !yield(u, err) {
+				return
+			}
+		}
+	}
+}
+
+// side is the side that an item's lines are of.
+func (i IndexItem) side() shuffle.Side {
+	if i.Shard.Content == manifest.Members {
+		return shuffle.Members
+	}
+	return shuffle.Staged
+}
+
+// layout says how a side is dealt out.
+func (b Basis) layout(side shuffle.Side) shuffle.Layout {
+	return shuffle.Layout{Buckets: b.Buckets, NameBuckets: NameBuckets(b.Buckets), Side: side, Pool: b.Target.Pool.Userpool()}
 }

@@ -17,6 +17,7 @@ import (
 	"poolferry/internal/manifest"
 	"poolferry/internal/reconcile/names"
 	"poolferry/internal/reconcile/shuffle"
+	"poolferry/internal/userpool"
 )
 
 // MatchInput says which reconciliation.
@@ -219,7 +220,11 @@ func (r *Reconciliation) match(ctx context.Context, basis Basis, sides sides) (M
 		Plans: make([]document.Digest, basis.Buckets),
 	}
 	var read traffic
-	objects, err := r.objects(ctx, basis, sides, &read)
+	imported, err := r.imported(ctx, basis, &m, &read)
+	if err != nil {
+		return m, err
+	}
+	objects, err := r.objects(ctx, basis, sides, imported, &read)
 	if err != nil {
 		return m, err
 	}
@@ -227,7 +232,7 @@ func (r *Reconciliation) match(ctx context.Context, basis Basis, sides sides) (M
 		switch {
 		case o.side == shuffle.Arrived:
 			m.Arrived += o.ref.Count
-		case basis.Staged != nil && o.generation == basis.Staged.Generation:
+		case o.side == shuffle.Staged && basis.Staged != nil && o.generation == basis.Staged.Generation:
 			m.Staged += o.ref.Count
 		}
 	}
@@ -246,7 +251,7 @@ func (r *Reconciliation) match(ctx context.Context, basis Basis, sides sides) (M
 		ranges[bucket] = Contested{Names: set.Len(), Offset: int64(len(data)), Length: int64(len(text)), SHA256: document.DigestOf(text)}
 		data, contested[bucket] = append(data, text...), nil
 	}
-	m.Written = int64(len(data))
+	m.Written += int64(len(data))
 	if m.Contested, err = r.o.Store.WriteContested(ctx, basis.ID, data); err != nil {
 		return m, err
 	}
@@ -304,12 +309,67 @@ func (r *Reconciliation) ranges(read *traffic) shuffle.Range {
 	}
 }
 
+// imported deals those who were imported out into buckets. Rows that have expired
+// since are left out: then these users count as migrated, which weighs the same.
+func (r *Reconciliation) imported(ctx context.Context, basis Basis, m *Matched, read *traffic) (parts []shuffle.Ref, err error) {
+	if len(basis.Imported) == 0 {
+		return nil, nil
+	}
+	w := shuffle.NewWriter(basis.layout(shuffle.Imported))
+	flush := func() error {
+		object, count, err := w.Close()
+		if err != nil {
+			return err
+		}
+		ref, err := shuffle.NewRef(object, count)
+		if err == nil {
+			ref, err = r.o.Store.WriteImported(ctx, basis.ID, len(parts), object, ref)
+		}
+		parts, m.Written = append(parts, ref), m.Written+int64(len(object))
+		return err
+	}
+	for _, ref := range basis.Imported {
+		data, err := r.o.Store.ReadRange(ctx, ref.Key, 0, ref.Bytes)
+		if is(err, fault.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		read.add(len(data))
+		if document.DigestOf(data) != ref.SHA256 {
+			return nil, fault.New(fault.Invalid, "rows %s are not what was written: torn, changed or replaced", ref.Key)
+		}
+		rows, err := DecodeRows[ImportRow](data, ref)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			if err := w.Add(userpool.User{Sub: row.Sub}); err != nil {
+				return nil, err
+			}
+		}
+		if w.Bytes() >= itemBytes {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if w.Lines() > 0 {
+		err = flush()
+	}
+	return parts, err
+}
+
 // objects reads the footers of all segment objects, the older lines before the
 // newer.
-func (r *Reconciliation) objects(ctx context.Context, basis Basis, sides sides, read *traffic) ([]object, error) {
+func (r *Reconciliation) objects(ctx context.Context, basis Basis, sides sides, imported []shuffle.Ref, read *traffic) ([]object, error) {
 	var all []object
 	for _, i := range sides.indexed {
-		all = append(all, object{ref: i.Segments, side: shuffle.Staged, generation: i.Generation})
+		all = append(all, object{ref: i.Segments, side: i.Item.side(), generation: i.Generation})
+	}
+	for _, part := range imported {
+		all = append(all, object{ref: part, side: shuffle.Imported})
 	}
 	for _, at := range sides.scans {
 		for _, part := range at.Parts {
@@ -479,6 +539,10 @@ func planOf(basis Basis, bucket int, objects []object, previous []RowsRef) Bucke
 		switch {
 		case o.side == shuffle.Arrived:
 			p.Arrived = append(p.Arrived, piece)
+		case o.side == shuffle.Members:
+			p.Members = append(p.Members, piece)
+		case o.side == shuffle.Imported:
+			p.Imported = append(p.Imported, piece)
 		case o.generation == basis.Staged.Generation:
 			p.Staged = append(p.Staged, piece)
 		default:

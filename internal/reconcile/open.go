@@ -176,6 +176,14 @@ func (r *Reconciliation) choose(ctx context.Context, in OpenInput, lease Lease) 
 	if err := r.chooseStaged(ctx, &b); err != nil {
 		return b, err
 	}
+	decided, err := r.Decisions(ctx)
+	if err != nil {
+		return b, err
+	}
+	b.Exclude = decided.Exclude
+	for _, i := range decided.Imports {
+		b.Imported = append(b.Imported, i.Rows...)
+	}
 	if err := r.chooseTarget(ctx, &b, lease.Before); err != nil {
 		return b, fmt.Errorf("target pool %s: %w", r.o.Target.ID, err)
 	}
@@ -185,6 +193,11 @@ func (r *Reconciliation) choose(ctx context.Context, in OpenInput, lease Lease) 
 	}
 	for _, s := range b.Skipped {
 		skipped += s.Bytes
+	}
+	for _, item := range b.Items {
+		if item.Shard.Content == manifest.Members {
+			skipped += item.Bytes
+		}
 	}
 	b.Buckets = bucketsFor(staged, skipped, b.Target.Estimate)
 	return b, nil

@@ -23,6 +23,7 @@ import (
 // stands: of several, the first.
 type ResultStore interface {
 	ReadProfiles(ctx context.Context, h manifest.Header, ref manifest.PartRef) iter.Seq2[userpool.User, error]
+	ReadMembers(ctx context.Context, h manifest.Header, ref manifest.PartRef) iter.Seq2[manifest.Member, error]
 
 	WriteIndexSegments(ctx context.Context, generation, buckets int, item string, object []byte, ref shuffle.Ref) (shuffle.Ref, error)
 	WriteIndexed(ctx context.Context, i Indexed) (Indexed, error)
@@ -31,6 +32,7 @@ type ResultStore interface {
 	// ReadRange returns so many bytes of an object, from an offset on.
 	ReadRange(ctx context.Context, key string, offset, length int64) ([]byte, error)
 
+	WriteImported(ctx context.Context, id string, n int, object []byte, ref shuffle.Ref) (shuffle.Ref, error)
 	WriteContested(ctx context.Context, id string, data []byte) (Stored, error)
 	WriteBucketPlan(ctx context.Context, p BucketPlan) (document.Digest, error)
 	ReadBucketPlan(ctx context.Context, id string, bucket int, want document.Digest) (BucketPlan, error)
@@ -121,6 +123,9 @@ type BucketPlan struct {
 	Skipped []Piece     `json:"skipped"`
 	Staged  []Piece     `json:"staged"`
 	Arrived []Piece     `json:"arrived"`
+	// Members are memberships of the generation, Imported are who was imported.
+	Members  []Piece `json:"members,omitempty"`
+	Imported []Piece `json:"imported,omitempty"`
 	// Contested is where the contested names of the bucket's users are.
 	Contested Contested `json:"contested"`
 	// Previous are rows of the last whole reconciliation in which users of this
@@ -244,12 +249,16 @@ func (p BucketPlan) Encode() ([]byte, error) { return document.Encode("bucket pl
 // DecodeBucketPlan reads a bucket's plan.
 func DecodeBucketPlan(data []byte) (p BucketPlan, err error) {
 	err = document.Decode("bucket plan", data, &p, BucketPlan.check)
-	for _, pieces := range [][]Piece{p.Skipped, p.Staged, p.Arrived} {
+	for _, pieces := range p.pieces() {
 		for i := range pieces {
 			pieces[i].Segment.Offset = pieces[i].Offset
 		}
 	}
 	return p, err
+}
+
+func (p BucketPlan) pieces() [][]Piece {
+	return [][]Piece{p.Skipped, p.Staged, p.Arrived, p.Members, p.Imported}
 }
 
 // Encode returns the bytes of the document.
@@ -287,7 +296,7 @@ func (p BucketPlan) check() error {
 	if p.Run == "" || p.Skipped == nil || p.Staged == nil || p.Arrived == nil || p.Previous == nil {
 		return errors.New("run, skipped, staged, arrived or previous are missing")
 	}
-	for _, pieces := range [][]Piece{p.Skipped, p.Staged, p.Arrived} {
+	for _, pieces := range p.pieces() {
 		for _, piece := range pieces {
 			if err := errors.Join(checkKey(piece.Key), piece.SHA256.Check("sha256")); err != nil {
 				return err

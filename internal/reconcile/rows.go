@@ -82,8 +82,12 @@ type sheet struct {
 	refs   []RowsRef
 }
 
-// rowsPerObject bounds what a reader of rows has in memory.
-const rowsPerObject = 250_000
+// What bounds what a reader of rows has in memory. Rows of who is to be settled
+// take longer than a Lambda lives, and are read again by the next one.
+const (
+	rowsPerObject       = 250_000
+	settleRowsPerObject = 20_000
+)
 
 // add writes a row; a CSV takes columns.
 func (s *sheet) add(ctx context.Context, row any) error {
@@ -105,7 +109,11 @@ func (s *sheet) add(ctx context.Context, row any) error {
 	if err != nil {
 		return fault.New(fault.Internal, "write %s: %w", s.rows, err)
 	}
-	if s.count++; s.count >= rowsPerObject {
+	most := rowsPerObject
+	if s.rows == SettleRows {
+		most = settleRowsPerObject
+	}
+	if s.count++; s.count >= most {
 		return s.flush(ctx)
 	}
 	return nil
@@ -149,8 +157,8 @@ func (s *sheet) flush(ctx context.Context) error {
 
 // sheets are what is written about some users.
 type sheets struct {
-	jsonl, csv, pending, findings sheet
-	written                       int64
+	jsonl, csv, pending, findings, settle sheet
+	written                               int64
 }
 
 func (r *Reconciliation) sheets(id string, key, bucket, of int) *sheets {
@@ -163,7 +171,7 @@ func (r *Reconciliation) sheets(id string, key, bucket, of int) *sheets {
 		sheet  *sheet
 		rows   Rows
 		format string
-	}{{&all.jsonl, IDMapRows, FormatJSONL}, {&all.csv, IDMapRows, FormatCSV}, {&all.pending, PendingRows, FormatJSONL}, {&all.findings, FindingRows, FormatJSONL}} {
+	}{{&all.jsonl, IDMapRows, FormatJSONL}, {&all.csv, IDMapRows, FormatCSV}, {&all.pending, PendingRows, FormatJSONL}, {&all.findings, FindingRows, FormatJSONL}, {&all.settle, SettleRows, FormatJSONL}} {
 		*s.sheet = sheet{rows: s.rows, format: s.format, bucket: bucket, of: of, put: put, refs: []RowsRef{}}
 	}
 	return all
@@ -174,7 +182,7 @@ func (s *sheets) id(ctx context.Context, row IDRow) error {
 }
 
 func (s *sheets) flush(ctx context.Context) error {
-	return errors.Join(s.jsonl.flush(ctx), s.csv.flush(ctx), s.pending.flush(ctx), s.findings.flush(ctx))
+	return errors.Join(s.jsonl.flush(ctx), s.csv.flush(ctx), s.pending.flush(ctx), s.findings.flush(ctx), s.settle.flush(ctx))
 }
 
 // readRows yields the rows of JSONL objects, each of which is checked before any

@@ -214,9 +214,7 @@ func (r *Reconciliation) advance(ctx context.Context, b Basis, at scanned, concu
 		return at, err
 	}
 	limits := r.o.Limits.Within(ctx)
-	writer := shuffle.NewWriter(shuffle.Layout{
-		Buckets: b.Buckets, NameBuckets: NameBuckets(b.Buckets), Side: shuffle.Arrived, Pool: b.Target.Pool.Userpool(),
-	})
+	writer := shuffle.NewWriter(b.layout(shuffle.Arrived))
 	read, err := scan.Batch[[]userpool.User]{
 		From: scan.Users(r.o.Directory, at.Shard), Cursor: at.Cursor, Share: share,
 		Patience: scan.NewPatience("user_list", rate, limits.Time, r.o.Now, r.o.Random),

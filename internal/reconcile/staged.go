@@ -152,7 +152,7 @@ func (r *Reconciliation) closed(ctx context.Context, g manifest.Generation) (fin
 // chooseOpen compares what is committed of a generation that is not closed, for
 // want of one that is.
 func (r *Reconciliation) chooseOpen(ctx context.Context, g manifest.Generation, b *Basis) error {
-	staged, items, err := r.staged(ctx, g, nil)
+	staged, items, err := r.staged(ctx, g, nil, true)
 	if err != nil {
 		return err
 	}
@@ -187,13 +187,13 @@ func (r *Reconciliation) chooseClosed(ctx context.Context, g manifest.Generation
 		if !closed { // given up for a later one
 			continue
 		}
-		staged, items, err := r.staged(ctx, skipped, &known)
+		staged, items, err := r.staged(ctx, skipped, &known, false)
 		if err != nil {
 			return err
 		}
 		b.Skipped, b.Items = append(b.Skipped, staged), append(b.Items, items...)
 	}
-	staged, items, err := r.staged(ctx, g, &final)
+	staged, items, err := r.staged(ctx, g, &final, true)
 	b.Staged, b.Items = &staged, append(b.Items, items...)
 	return err
 }
@@ -216,13 +216,24 @@ func (r *Reconciliation) lastWhole(ctx context.Context) (*Previous, error) {
 	if is(err, fault.NotFound) {
 		return nil, nil
 	}
-	return &Previous{ID: point.ID, Generation: point.Generation, Buckets: basis.Buckets}, err
+	if err != nil {
+		return nil, err
+	}
+	p := &Previous{ID: point.ID, Generation: point.Generation, Buckets: basis.Buckets}
+	s, err := r.o.Store.ReadSummary(ctx, point.ID)
+	if is(err, fault.NotFound) {
+		return p, nil
+	}
+	if err == nil && s.Settle != nil && basis.Staged != nil {
+		p.Opened, p.GenerationOpened = basis.Opened, basis.Staged.Opened
+	}
+	return p, err
 }
 
-// staged returns what is known of a generation, and its index items. final is its
-// manifest, nil where it has none.
-func (r *Reconciliation) staged(ctx context.Context, g manifest.Generation, final *manifest.Manifest) (Staged, []IndexItem, error) {
-	facts := Staged{Generation: g.Generation, Opened: g.Opened, Missing: []string{}}
+// staged returns what is known of a generation, and its index items, with or
+// without those of memberships. final is its manifest, nil where it has none.
+func (r *Reconciliation) staged(ctx context.Context, g manifest.Generation, final *manifest.Manifest, members bool) (Staged, []IndexItem, error) {
+	facts := Staged{Generation: g.Generation, Opened: g.Opened, Missing: []string{}, Grouped: members}
 	if final != nil {
 		facts.Closed = final.Closed
 	}
@@ -235,7 +246,7 @@ func (r *Reconciliation) staged(ctx context.Context, g manifest.Generation, fina
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(lookups)
 	for i, shard := range g.Shards {
-		if shard.Content != manifest.Profiles {
+		if shard.Content != manifest.Profiles && !members {
 			continue
 		}
 		group.Go(func() (err error) {
@@ -253,13 +264,17 @@ func (r *Reconciliation) staged(ctx context.Context, g manifest.Generation, fina
 	items := []IndexItem{}
 	for i, shard := range g.Shards {
 		switch c := all[i]; {
-		case shard.Content != manifest.Profiles:
+		case shard.Content != manifest.Profiles && !members:
 			continue
 		case final != nil && (!c.there || i >= len(final.Shards) || final.Shards[i].Commit != c.ref):
 			return facts, nil, fault.New(fault.Invalid, "generation %d of run %s is closed, and shard %s has no commit, or another than the manifest says",
 				g.Generation, g.Run, shard.ID)
+		case !c.there && shard.Content != manifest.Profiles:
+			facts.Grouped = false
 		case !c.there:
 			facts.Missing = append(facts.Missing, shard.ID)
+		case shard.Content != manifest.Profiles:
+			items = append(items, itemsOf(c.commit, c.ref, i)...)
 		default:
 			facts.Lines += c.commit.Count
 			facts.Profiles += c.commit.Count - c.commit.Repeats

@@ -22,7 +22,7 @@ func Keys() []string {
 	keys = append(keys, decisionsKey, importRowsKey("tail-1", bucketName(17), sum, "jsonl.gz"))
 	for _, bucket := range []string{bucketName(17), contestedName} {
 		keys = append(keys, bucketPlanKey("r1", bucket), bucketResultKey("r1", bucket))
-		for rows, format := range map[string]string{"idmap": "csv.gz", "pending": "jsonl.gz", "findings": "jsonl.gz", "settle": "jsonl.gz", "claims": "seg"} {
+		for rows, format := range map[string]string{"idmap": "csv.gz", "pending": "jsonl.gz", "findings": "jsonl.gz", "settle": "jsonl.gz", "claims": "seg", "imported": "seg"} {
 			keys = append(keys, rowsKey("r1", rows, bucket, sum, format))
 		}
 	}

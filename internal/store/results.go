@@ -35,6 +35,13 @@ func (r *Run) WriteClaims(ctx context.Context, id string, bucket int, object []b
 	return r.putSegments(ctx, rowsKey(id, "claims", nameOf(bucket), ref.SHA256, "seg"), object, ref)
 }
 
+// WriteImported stores a part of those who were imported, dealt out for a
+// reconciliation, and returns the reference with the key. It counts once a bucket
+// plan refers to it.
+func (r *Run) WriteImported(ctx context.Context, id string, n int, object []byte, ref shuffle.Ref) (shuffle.Ref, error) {
+	return r.putSegments(ctx, rowsKey(id, "imported", bucketName(n), ref.SHA256, "seg"), object, ref)
+}
+
 // putSegments writes without a condition: whatever is under a key with the
 // digest in it can only be the same.
 func (r *Run) putSegments(ctx context.Context, key string, object []byte, ref shuffle.Ref) (shuffle.Ref, error) {
@@ -242,13 +249,14 @@ func (r *Run) WriteReport(ctx context.Context, id string, page []byte) error {
 const sweepers = 16
 
 // SweepReconciliation deletes what a reconciliation that has its summary needed
-// on the way: segments of the target pool, plans, claims and contested names.
+// on the way: segments of the target pool and of imports, plans, claims and
+// contested names.
 // It returns how many objects it deleted.
 func (r *Run) SweepReconciliation(ctx context.Context, id string) (deleted int, err error) {
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(sweepers)
 	folder := r.prefix + reconciliationFolder(id)
-	for _, below := range []string{"target/", "plans/", "claims/", "contested.bin"} {
+	for _, below := range []string{"target/", "plans/", "claims/", "imported/", "contested.bin"} {
 		for entry, err := range r.bucket.List(ctx, folder+below) {
 			if err != nil {
 				return deleted, errorsOf(group.Wait(), err)

@@ -30,6 +30,9 @@ type Claim struct {
 	Side     Side
 	Sub      userpool.Sub // the user's own, in the pool of the side
 	Username string       // the user's own, for the rows of who is joined
+	// First claims are those of the first of a user's contested names: each user has
+	// one, for what is said about them once.
+	First bool
 	// Linked users have found their partner by legacy sub; for an arrived user
 	// LegacySub is that of the partner, staged or not.
 	Linked    bool
@@ -44,6 +47,11 @@ type Claim struct {
 	Created  time.Time
 	// Email and Phone contradict a join by username.
 	Email, Phone Contact
+	// Disabled users cannot sign in. Groups and MFA are an unlinked staged user's,
+	// and New says that they count as arrived since the last whole reconciliation
+	// whenever it was that a partner was created: for the rows of who is joined.
+	Disabled, New bool
+	Groups, MFA   []string
 }
 
 // Contact is a user's address or number as far as two users' have to be
@@ -58,7 +66,7 @@ type Contact struct {
 func StagedClaims(u userpool.User, pool userpool.Pool, contested Contested, d verdict.Decision) []Claim {
 	c := Claim{Side: Staged, Linked: d.Partner != nil}
 	if !c.Linked {
-		c.Fallback, c.Reason = d.Verdict, d.Reason
+		c.Fallback, c.Reason, c.Groups, c.MFA = d.Verdict, d.Reason, u.Groups, u.MFA
 	}
 	return c.of(u, pool, contested)
 }
@@ -74,7 +82,7 @@ func ArrivedClaims(u userpool.User, pool userpool.Pool, contested Contested) []C
 
 // of completes the claim for each of a user's contested names.
 func (c Claim) of(u userpool.User, pool userpool.Pool, contested Contested) (all []Claim) {
-	c.Sub, c.Username, c.Created = u.Sub, u.Username, u.Created.UTC()
+	c.Sub, c.Username, c.Created, c.Disabled = u.Sub, u.Username, u.Created.UTC(), !u.Enabled
 	names := Of(u, pool)
 	for _, n := range names {
 		switch n.Kind {
@@ -86,7 +94,7 @@ func (c Claim) of(u userpool.User, pool userpool.Pool, contested Contested) (all
 	}
 	for _, n := range names {
 		if contested.Has(n.Hash()) {
-			c.Name = n
+			c.Name, c.First = n, len(all) == 0
 			all = append(all, c)
 		}
 	}
@@ -112,6 +120,9 @@ const (
 	flagEmailVerified
 	flagPhoneVerified
 	flagCreated
+	flagFirst
+	flagDisabled
+	flagNew
 	flagsEnd
 )
 
@@ -146,13 +157,17 @@ func appendFramed(data, frame []byte) []byte {
 }
 
 func (c Claim) body(body []byte) []byte {
-	var flags byte
-	for i, set := range []bool{c.Name.Verified, c.Name.Opens, c.Linked, c.Unproven, c.Email.Verified, c.Phone.Verified, !c.Created.IsZero()} {
+	var flags uint64
+	for i, set := range []bool{
+		c.Name.Verified, c.Name.Opens, c.Linked, c.Unproven, c.Email.Verified, c.Phone.Verified, !c.Created.IsZero(),
+		c.First, c.Disabled, c.New,
+	} {
 		if set {
 			flags |= 1 << i
 		}
 	}
-	body = append(body, byte(c.Side), byte(c.Name.Kind), flags, codeOf(verdictCodes, c.Fallback), codeOf(reasonCodes, c.Reason))
+	body = append(body, byte(c.Side), byte(c.Name.Kind), codeOf(verdictCodes, c.Fallback), codeOf(reasonCodes, c.Reason))
+	body = binary.AppendUvarint(body, flags)
 	if !c.Created.IsZero() {
 		body = binary.AppendVarint(body, c.Created.Unix())
 		body = binary.AppendUvarint(body, uint64(c.Created.Nanosecond())) //nolint:gosec // not negative
@@ -162,6 +177,12 @@ func (c Claim) body(body []byte) []byte {
 	for _, text := range []string{c.Name.Value, c.Name.Exact, string(c.Sub), string(c.LegacySub), c.Username} {
 		body = binary.AppendUvarint(body, uint64(len(text)))
 		body = append(body, text...)
+	}
+	for _, list := range [][]string{c.Groups, c.MFA} {
+		body = binary.AppendUvarint(body, uint64(len(list)))
+		for _, text := range list {
+			body = append(binary.AppendUvarint(body, uint64(len(text))), text...)
+		}
 	}
 	return body
 }
@@ -200,19 +221,21 @@ func ReadClaims(data []byte) iter.Seq2[Claim, error] {
 func readClaim(body []byte) (c Claim, err error) {
 	in := reader{rest: body}
 	c.Side, c.Name.Kind = Side(in.octet()), Kind(in.octet())
-	flags := in.octet()
-	c.Name.Verified, c.Name.Opens = flags&flagVerified != 0, flags&flagOpens != 0
-	c.Linked, c.Unproven = flags&flagLinked != 0, flags&flagUnproven != 0
-	c.Email.Verified, c.Phone.Verified = flags&flagEmailVerified != 0, flags&flagPhoneVerified != 0
 	var knownVerdict, knownReason bool
 	c.Fallback, knownVerdict = ofCode(verdictCodes, in.octet())
 	c.Reason, knownReason = ofCode(reasonCodes, in.octet())
+	flags := in.uvarint()
+	c.Name.Verified, c.Name.Opens = flags&flagVerified != 0, flags&flagOpens != 0
+	c.Linked, c.Unproven = flags&flagLinked != 0, flags&flagUnproven != 0
+	c.Email.Verified, c.Phone.Verified = flags&flagEmailVerified != 0, flags&flagPhoneVerified != 0
+	c.First, c.Disabled, c.New = flags&flagFirst != 0, flags&flagDisabled != 0, flags&flagNew != 0
 	if flags&flagCreated != 0 {
 		c.Created = time.Unix(in.varint(), int64(min(in.uvarint(), 999_999_999))).UTC() //nolint:gosec // bounded
 	}
 	c.Email.Hash, c.Phone.Hash = in.uvarint(), in.uvarint()
 	c.Name.Value, c.Name.Exact = in.text(), in.text()
 	c.Sub, c.LegacySub, c.Username = userpool.Sub(in.text()), userpool.Sub(in.text()), in.text()
+	c.Groups, c.MFA = in.texts(), in.texts()
 	switch {
 	case in.torn || len(in.rest) > 0:
 		return Claim{}, errors.New("is torn")
@@ -225,7 +248,7 @@ func readClaim(body []byte) (c Claim, err error) {
 // check holds for claims that are added to a Resolver and for those that are
 // read. Its errors hold no name.
 func (c Claim) check() error {
-	for _, text := range []string{c.Name.Value, c.Name.Exact, string(c.Sub), string(c.LegacySub), c.Username} {
+	for _, text := range slices.Concat([]string{c.Name.Value, c.Name.Exact, string(c.Sub), string(c.LegacySub), c.Username}, c.Groups, c.MFA) {
 		if !utf8.ValidString(text) {
 			return errors.New("is not valid UTF-8")
 		}
@@ -247,6 +270,8 @@ func (c Claim) check() error {
 		return errors.New("is of an arrived user and contradicts itself about the legacy sub")
 	case (c.Side == Arrived || c.Linked) && (c.Fallback != "" || c.Reason != ""):
 		return errors.New("has a verdict to fall back on that is not its own")
+	case (c.Side == Arrived || c.Linked) && (c.New || len(c.Groups) > 0 || len(c.MFA) > 0):
+		return errors.New("has something to settle that is not its own")
 	case c.Side != Staged && c.Side != Arrived:
 		return fmt.Errorf("is of side %d", c.Side)
 	}
@@ -297,3 +322,16 @@ func (r *reader) varint() int64 {
 }
 
 func (r *reader) text() string { return string(r.take(r.uvarint())) }
+
+// texts reads a list; nil stands for an empty one.
+func (r *reader) texts() (list []string) {
+	n := r.uvarint()
+	if n > uint64(len(r.rest)) {
+		r.torn, r.rest = true, nil
+		return nil
+	}
+	for range n {
+		list = append(list, r.text())
+	}
+	return list
+}

@@ -175,7 +175,8 @@ func testClaims() []names.Claim {
 	created := time.Date(2024, 2, 29, 12, 0, 0, 123456789, time.UTC)
 	return []names.Claim{
 		{Name: names.Name{Kind: names.Email, Value: "ann@x.yy", Exact: "Ann@x.yy", Verified: true, Opens: true}, Side: names.Staged, Sub: "s-1", Username: "ann",
-			Fallback: verdict.Pending, Reason: verdict.NotSignedIn, Created: created, Email: names.Contact{Hash: 1<<48 - 1, Verified: true}, Phone: names.Contact{Hash: 7}},
+			Fallback: verdict.Pending, Reason: verdict.NotSignedIn, Created: created, Email: names.Contact{Hash: 1<<48 - 1, Verified: true}, Phone: names.Contact{Hash: 7},
+			First: true, Disabled: true, New: true, Groups: []string{"admins", ""}, MFA: []string{"SMS_MFA"}},
 		{Name: names.Name{Kind: names.Username, Value: "ann", Exact: "ann", Opens: true}, Side: names.Staged, Sub: "s-2", Linked: true},
 		{Name: names.Name{Kind: names.Phone, Value: "+1", Exact: "+1"}, Side: names.Arrived, Sub: "t-1", Linked: true, LegacySub: "s-2", Created: time.Unix(-1, 5).UTC()},
 		{Name: names.Name{Kind: names.PreferredUsername, Value: "x", Exact: "x"}, Side: names.Arrived, Sub: "t-2", Unproven: true},
@@ -227,6 +228,9 @@ func TestClaimsRefused(t *testing.T) {
 		"staged and unproven":          with(1, func(c *names.Claim) { c.Unproven = true }),
 		"linked without a legacy sub":  with(2, func(c *names.Claim) { c.LegacySub = "" }),
 		"unlinked with a legacy sub":   with(3, func(c *names.Claim) { c.LegacySub = "x" }),
+		"groups of an arrived user":    with(3, func(c *names.Claim) { c.Groups = []string{"x"} }),
+		"factors of a linked user":     with(1, func(c *names.Claim) { c.MFA = []string{"x"} }),
+		"a group that is not UTF-8":    with(0, func(c *names.Claim) { c.Groups = []string{canary + "\xff"} }),
 		"arrived with something to do": with(3, func(c *names.Claim) { c.Fallback = verdict.Pending }),
 	}
 	for name, c := range tests {

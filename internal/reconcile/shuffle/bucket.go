@@ -66,7 +66,7 @@ func (b *Bucket) Add(key string, s Segment, content []byte) error {
 		at = int(l.end)
 		b.lines = append(b.lines, l)
 	}
-	if at != len(content) || unlinked != s.Unlinked || unlinked > 0 && b.side == Staged {
+	if at != len(content) || unlinked != s.Unlinked || unlinked > 0 && b.side != Arrived {
 		return foreign("does not have the lines that were written")
 	}
 	b.contents, b.keys, b.sorted = append(b.contents, content), append(b.keys, key), false
@@ -184,7 +184,6 @@ func (w *Walk) Next() ([]userpool.User, error) {
 	if len(w.lines) == 0 {
 		return nil, nil
 	}
-	identity := w.bucket.identity(w.lines[0])
 	same := w.lines
 	w.Skip()
 	same = same[:len(same)-len(w.lines)]
@@ -193,13 +192,50 @@ func (w *Walk) Next() ([]userpool.User, error) {
 	}
 	users := make([]userpool.User, 0, len(same))
 	for _, l := range same {
-		u, err := decodeUser(string(identity), w.bucket.contents[l.content][l.rest:l.end])
+		u, err := w.decode(l)
 		if err != nil {
-			return nil, fault.New(fault.Invalid, "segment of %s: user %q: %w", w.bucket.keys[l.content], identity, err)
+			return nil, err
 		}
 		users = append(users, u)
 	}
 	return lastOfEach(users), nil
+}
+
+// Seek goes on to the first identity that is not before the given one, and reports
+// whether it is that one.
+func (w *Walk) Seek(identity []byte) bool {
+	for len(w.lines) > 0 {
+		if c := bytes.Compare(w.bucket.identity(w.lines[0]), identity); c >= 0 {
+			return c == 0
+		}
+		w.lines = w.lines[1:]
+	}
+	return false
+}
+
+// Groups returns the groups in all lines about the identity where the walk stands,
+// sorted, each once, and goes on to the next identity.
+func (w *Walk) Groups() (groups []string, err error) {
+	same := w.lines
+	w.Skip()
+	for _, l := range same[:len(same)-len(w.lines)] {
+		u, err := w.decode(l)
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, u.Groups...)
+	}
+	slices.Sort(groups)
+	return slices.Compact(groups), nil
+}
+
+func (w *Walk) decode(l line) (userpool.User, error) {
+	identity := w.bucket.identity(l)
+	u, err := decodeUser(string(identity), w.bucket.contents[l.content][l.rest:l.end])
+	if err != nil {
+		return u, fault.New(fault.Invalid, "segment of %s: user %q: %w", w.bucket.keys[l.content], identity, err)
+	}
+	return u, nil
 }
 
 // Skip goes on to the next identity.

@@ -5,7 +5,8 @@
 // Vocabulary: a side is which pool a user was found in, staged for the source's
 // manifest and arrived for the target pool; an identity is what both sides call
 // one person by, the sub at the source; a user of the target pool who says no
-// sub of the source is unlinked and goes by their own; a bucket is the share of
+// sub of the source is unlinked and goes by their own; a member is a line that
+// says of an identity only in which group it is, or only that it was imported; a bucket is the share of
 // all identities that have the same low bits of their hash; a name bucket is the
 // share of all names that have the same high bits; a segment is what one object
 // has of one bucket, compressed on its own, so that a range of the object is
@@ -32,11 +33,13 @@ import (
 // Side is which pool a user was found in.
 type Side string
 
-// The sides, and the third that is no user's.
+// The sides, and those that are no pool's.
 const (
-	Staged  Side = "staged"
-	Arrived Side = "arrived"
-	Claimed Side = "claimed" // claims on names, see PackNames
+	Staged   Side = "staged"
+	Arrived  Side = "arrived"
+	Members  Side = "members"  // memberships of the source pool: of a user, the sub and a group
+	Imported Side = "imported" // who was imported: of a user, the sub at the source
+	Claimed  Side = "claimed"  // claims on names, see PackNames
 )
 
 // MaxBuckets bounds buckets and name buckets.
@@ -56,8 +59,8 @@ func (l Layout) check() error {
 			return fmt.Errorf("%d %s: want a power of two up to %d", n, what, MaxBuckets)
 		}
 	}
-	if l.Side != Staged && l.Side != Arrived {
-		return fmt.Errorf("side %q is neither staged nor arrived", l.Side)
+	if !l.Side.ofUsers() {
+		return fmt.Errorf("side %q has no users", l.Side)
 	}
 	return nil
 }
@@ -65,7 +68,7 @@ func (l Layout) check() error {
 // Identity returns by what u goes on this side, and whether u is linked to a
 // user of the source.
 func (s Side) Identity(u userpool.User) (identity string, linked bool) {
-	if s == Staged {
+	if s != Arrived {
 		return string(u.Sub), true
 	}
 	if legacy := u.Attributes[userpool.AttrLegacySub]; legacy != "" {
@@ -73,6 +76,9 @@ func (s Side) Identity(u userpool.User) (identity string, linked bool) {
 	}
 	return string(u.Sub), false
 }
+
+// ofUsers reports whether the lines of the side are about users.
+func (s Side) ofUsers() bool { return s == Staged || s == Arrived || s == Members || s == Imported }
 
 // BucketOf returns the bucket of an identity where there are so many: the low
 // bits of its hash, so that a bucket of half as many is two of these.

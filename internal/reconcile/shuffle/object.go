@@ -65,7 +65,7 @@ func (f Footer) check() error {
 		}
 	}
 	switch {
-	case f.Side != Staged && f.Side != Arrived && f.Side != Claimed:
+	case !f.Side.ofUsers() && f.Side != Claimed:
 		return fmt.Errorf("side %q is not known", f.Side)
 	case len(f.Segments) != f.Buckets+f.NameBuckets || len(f.Segments) == 0:
 		return fmt.Errorf("%d segments for %d buckets and %d name buckets", len(f.Segments), f.Buckets, f.NameBuckets)

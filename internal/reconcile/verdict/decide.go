@@ -20,7 +20,7 @@ const (
 type Rules struct {
 	Pool    userpool.Pool // the target
 	MFA     string        // policy of the trigger; empty is MFAVerify
-	Exclude []Reason      // reasons for which pending users are not to move; NotSignedIn is none
+	Exclude []Reason      // reasons for which pending users are not to move
 	// GenerationOpened is when the scan of the source pool began that the staged
 	// side is of.
 	GenerationOpened time.Time
@@ -53,7 +53,8 @@ const sameWrite = 5 * time.Second
 // Decide gives the verdict on one user.
 //
 //	staged  arrived                       → verdict            reason
-//	yes     one: CONFIRMED                → migrated           signed_in
+//	yes     one: CONFIRMED                → migrated           signed_in, imported or not: a target that
+//	                                                           confirms imported users asks them no password
 //	yes     one: RESET_REQUIRED or
 //	        FORCE_CHANGE_PASSWORD         → migrated           must_reset; imported: tail where Imported
 //	yes     one: any other status         → migrated           status_…, finding status_surprise
@@ -146,7 +147,7 @@ func (r Rules) pending(u userpool.User) Decision {
 	p := r.prospect(u)
 	d := Decision{Verdict: Pending, Reason: p.reasons[0]}
 	for _, reason := range p.reasons {
-		if reason != NotSignedIn && slices.Contains(r.Exclude, reason) {
+		if slices.Contains(r.Exclude, reason) {
 			return Decision{Verdict: Excluded, Reason: reason}
 		}
 	}

@@ -92,13 +92,14 @@ func Reasons() []Reason {
 }
 
 // PendingReasons lists the reasons of pending users in the order in which Decide
-// looks for them. Any but NotSignedIn can be excluded.
+// looks for them. Any can be excluded, NotSignedIn only by people.
 func PendingReasons() []Reason {
 	return []Reason{Federated, Disabled, Unconfirmed, SchemaBlocks, NoNameCarried, UsernameUnusable,
 		NoVerifiedContact, ResetRequired, TemporaryPassword, MFA, NotSignedIn}
 }
 
-// Excludable reports whether a reason can be in Rules.Exclude.
+// Excludable reports whether the configuration may exclude users of a reason: who
+// can move is not to be called done from the first day on.
 func (r Reason) Excludable() bool {
 	return r != NotSignedIn && slices.Contains(PendingReasons(), r)
 }

@@ -113,6 +113,8 @@ func TestDecide(t *testing.T) {
 		{"imported, not back yet", verdict.Case{Staged: staged(), Arrived: list(arrived(status(must))), Imported: true}, "imported: tail", "", "t-1"},
 		{"imported with a temporary password", verdict.Case{Staged: staged(), Arrived: list(arrived(status(temporary))), Imported: true}, "imported: tail", "", "t-1"},
 		{"imported and back", verdict.Case{Staged: staged(), Arrived: list(arrived()), Imported: true}, "migrated: signed_in", "", "t-1"},
+		{"imported and confirmed at once, without a password", verdict.Case{Staged: staged(), Arrived: list(arrived(func(u *userpool.User) { u.Modified = u.Created })), Imported: true}, "migrated: signed_in", "", "t-1"},
+		{"imported, disabled at the source", verdict.Case{Staged: staged(disabled), Arrived: list(arrived(status(must))), Imported: true}, "imported: tail", "status_surprise", "t-1"},
 		{"imported and not there", verdict.Case{Staged: staged(), Imported: true}, "pending: not_signed_in", "", ""},
 		{"unconfirmed at the target", verdict.Case{Staged: staged(), Arrived: list(arrived(status("UNCONFIRMED")))}, "migrated: status_unconfirmed", "status_surprise", "t-1"},
 		{"external at the target", verdict.Case{Staged: staged(), Arrived: list(arrived(status("EXTERNAL_PROVIDER")))}, "migrated: status_external_provider", "status_surprise", "t-1"},
@@ -252,7 +254,8 @@ func TestExclude(t *testing.T) {
 		{"nothing excluded", nil, staged(status("EXTERNAL_PROVIDER")), "pending: federated"},
 		{"the second reason that applies", []verdict.Reason{verdict.Disabled}, staged(disabled, status("EXTERNAL_PROVIDER")), "excluded: disabled"},
 		{"the reason does not apply", []verdict.Reason{verdict.Disabled, verdict.MFA}, staged(), "pending: not_signed_in"},
-		{"who can move is never excluded", []verdict.Reason{verdict.NotSignedIn}, staged(), "pending: not_signed_in"},
+		{"who can move, as people may decide", []verdict.Reason{verdict.NotSignedIn}, staged(), "excluded: not_signed_in"},
+		{"who cannot move is not among them", []verdict.Reason{verdict.NotSignedIn}, staged(disabled), "pending: disabled"},
 		{"blocked", []verdict.Reason{verdict.SchemaBlocks}, staged(attr("locale", "")), "excluded: schema_violation"},
 	}
 	for _, tt := range tests {
