@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"poolferry/internal/fault"
+	"poolferry/internal/hook"
 	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/seeding"
 	"poolferry/internal/trigger"
@@ -45,6 +46,8 @@ type Config struct {
 	Reconcile Reconcile         `yaml:"reconcile" json:"reconcile"`
 	Settle    Settle            `yaml:"settle" json:"settle"`
 	Tail      Tail              `yaml:"tail" json:"tail,omitzero"`
+	Guard     Guard             `yaml:"guard" json:"guard"`
+	Claim     Claim             `yaml:"claim" json:"claim"`
 }
 
 // Source is the user pool that users leave, and how it is reached.
@@ -154,6 +157,21 @@ type Tail struct {
 	ImportLogRoleARN string `yaml:"import_log_role_arn" json:"import_log_role_arn,omitempty"`
 }
 
+// Guard is what keeps people from registering at the target under a name of
+// somebody who has not moved yet.
+type Guard struct {
+	// WhenUnsure says what becomes of a registration while it cannot be found out
+	// whether a name belongs to somebody: refuse, the default, or allow.
+	WhenUnsure hook.WhenUnsure `yaml:"when_unsure" json:"when_unsure"`
+}
+
+// Claim is the claim in tokens that says who somebody was at the source.
+type Claim struct {
+	Name string `yaml:"name" json:"name"` // default legacy_sub
+	// AccessToken puts it into access tokens, too.
+	AccessToken bool `yaml:"access_token" json:"access_token,omitempty"`
+}
+
 // maxStaleAfterHours is a year. maxWorkers keeps a reconciliation from taking
 // all of an account's concurrent Lambdas, a thousand, from production.
 const (
@@ -175,6 +193,8 @@ func Parse(name string, data []byte) (*Config, error) {
 		Seeding:   Seeding{Shards: seeding.ShardsAuto, Concurrency: seeding.DefaultConcurrency},
 		Reconcile: Reconcile{StaleAfterHours: 24, Exclude: verdict.DefaultExclude(), Concurrency: 40},
 		Settle:    Settle{Groups: userpool.GroupRules{Mode: userpool.GroupsAdd}, Disabled: true, MFA: true},
+		Guard:     Guard{WhenUnsure: hook.UnsureRefuse},
+		Claim:     Claim{Name: hook.DefaultClaim},
 	}
 	doc := read(name, data, c)
 	if len(doc.problems) == 0 {

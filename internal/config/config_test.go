@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"poolferry/internal/fault"
+	"poolferry/internal/hook"
 	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/seeding"
 	"poolferry/internal/trigger"
@@ -60,7 +61,9 @@ func TestSample(t *testing.T) {
 			Rename: []userpool.GroupRename{{From: "admins", To: "operators"}},
 			Roles:  []userpool.GroupRole{{Group: "operators", RoleARN: "arn:aws:iam::444455556666:role/operators"}},
 		}},
-		Tail: Tail{ImportLogRoleARN: "arn:aws:iam::444455556666:role/poolferry-2026-11-prod-import-log"},
+		Tail:  Tail{ImportLogRoleARN: "arn:aws:iam::444455556666:role/poolferry-2026-11-prod-import-log"},
+		Guard: Guard{WhenUnsure: hook.UnsureRefuse},
+		Claim: Claim{Name: "legacy_sub", AccessToken: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -87,6 +90,9 @@ func TestDefaults(t *testing.T) {
 	}
 	if diff := cmp.Diff(Settle{Groups: userpool.GroupRules{Mode: userpool.GroupsAdd}, Disabled: true, MFA: true}, c.Settle); diff != "" {
 		t.Errorf("defaults: %s", diff)
+	}
+	if c.Guard != (Guard{WhenUnsure: hook.UnsureRefuse}) || c.Claim != (Claim{Name: "legacy_sub"}) {
+		t.Errorf("defaults: %+v, %+v", c.Guard, c.Claim)
 	}
 	if c.Source.ClientSecret != "" || c.Source.ExportRoleARN != "" || c.Mapping.Rules != nil {
 		t.Errorf("absent fields: %+v", c)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"poolferry/internal/hook"
 	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/seeding"
 	"poolferry/internal/trigger"
@@ -63,6 +64,10 @@ func (c *Config) validate(d *document) {
 	c.Reconcile.validate(d)
 	if arn := c.Tail.ImportLogRoleARN; arn != "" {
 		d.match("tail.import_log_role_arn", arn, roleARN, "a role ARN, such as arn:aws:iam::444455556666:role/poolferry-import-log")
+	}
+	oneOf(d, "guard.when_unsure", c.Guard.WhenUnsure, hook.UnsureRefuse, hook.UnsureAllow)
+	if err := hook.CheckClaim(c.Claim.Name); err != nil {
+		d.addf("claim.name", "%s %s", quote(c.Claim.Name), err)
 	}
 	var group *userpool.GroupRuleError
 	if errors.As(c.Settle.Groups.Validate(), &group) {
