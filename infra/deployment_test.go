@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"poolferry/internal/config"
+	"poolferry/internal/userpool"
 	"poolferry/internal/workflow"
 	"poolferry/statemachines"
 )
@@ -147,7 +149,16 @@ func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
 		TargetDirectory:     {"target_pool_arn": targetPool},
 		TargetSettings:      {"target_pool_arn": targetPool},
 		SeedingSweep:        {"staging_bucket_arn": bucket, "run": c.Run},
+		Settle:              {"staging_bucket_arn": bucket, "run": c.Run, "target_pool_arn": targetPool},
+		WelcomeUser:         {"staging_bucket_arn": bucket, "run": c.Run, "target_pool_arn": targetPool},
+		GuardSignup:         {"staging_bucket_arn": bucket, "run": c.Run},
+		LogsOnly:            {},
+		TailJobs: {
+			"target_pool_arn": targetPool, "import_log_role_arn": importLogRole,
+			"pool_log_group_arn": "arn:aws:logs:" + inAccount + "log-group:/aws/cognito/userpools/" + c.Target.PoolID,
+		},
 	}
+	secret := rendered(t, Secrets, map[string]string{"secret_arn": "arn:aws:secretsmanager:eu-west-1:444455556666:secret:poolferry/name-key-AbCdEf"})
 	want := map[string]any{}
 	for name, d := range rehearsed(t) { // so that what the sandbox proves is what is deployed
 		address := fmt.Sprintf("module.function[%q].", name)
@@ -159,11 +170,13 @@ func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
 			}
 			want[address+fmt.Sprintf("aws_iam_role_policy.this[%q]", policy)] = rendered(t, policy, values)
 		}
-		if name == "migrate-user" {
-			want[address+`aws_iam_role_policy.this["secret-name_key"]`] = rendered(t, Secrets, map[string]string{
-				"secret_arn": "arn:aws:secretsmanager:eu-west-1:444455556666:secret:poolferry/name-key-AbCdEf",
-			})
-		} else {
+		if name == "migrate-user" || name == "guard-signup" {
+			want[address+`aws_iam_role_policy.this["secret-name_key"]`] = secret
+		}
+		if roles := groupRoles(t); len(roles) > 0 && (name == "settle-users" || name == "welcome-user") {
+			want[address+fmt.Sprintf("aws_iam_role_policy.this[%q]", SettleRoles)] = rendered(t, SettleRoles, map[string]string{"group_role_arns": strings.Join(roles, " ")})
+		}
+		if name != "migrate-user" && name != "legacy-claim" {
 			want[address+fmt.Sprintf("aws_iam_role_policy.this[%q]", StagingKeyUse)] = keyUse
 		}
 	}
@@ -174,17 +187,25 @@ func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
 	for _, name := range []string{"open-reconciliation", "index-manifest", "scan-target", "match-names", "compare-bucket", "close-reconciliation"} {
 		reconciling[strings.ReplaceAll(name, "-", "_")+"_function_arn"] = functionARN(name)
 	}
+	publish := rendered(t, OperationsKeyUse, map[string]string{"operations_key_arn": mockKey, "region": "eu-west-1", "dns_suffix": "amazonaws.com"})
 	operations := map[string]string{"partition": "aws", "target_account": targetAccount, "region": "eu-west-1", "dns_suffix": "amazonaws.com", "run": c.Run}
 	maps.Copy(want, map[string]any{
-		`aws_iam_role.machine["preseed"]`:                          rendered(t, StatesTrust, map[string]string{"target_account": targetAccount}),
-		`aws_iam_role.machine["reconcile"]`:                        rendered(t, StatesTrust, map[string]string{"target_account": targetAccount}),
-		`aws_iam_role_policy.machine["preseed/states-logging"]`:    rendered(t, StatesLogging, nil),
-		`aws_iam_role_policy.machine["reconcile/states-logging"]`:  rendered(t, StatesLogging, nil),
-		`aws_iam_role_policy.machine["reconcile/reconcile"]`:       rendered(t, Reconcile, reconciling),
-		`aws_iam_role_policy.machine["reconcile/staging-key-use"]`: keyUse,
-		`aws_iam_role_policy.machine["reconcile/operations-key-use"]`: rendered(t, OperationsKeyUse, map[string]string{
-			"operations_key_arn": mockKey, "region": "eu-west-1", "dns_suffix": "amazonaws.com",
+		`aws_iam_role.machine["preseed"]`:                             rendered(t, StatesTrust, map[string]string{"target_account": targetAccount}),
+		`aws_iam_role.machine["reconcile"]`:                           rendered(t, StatesTrust, map[string]string{"target_account": targetAccount}),
+		`aws_iam_role_policy.machine["preseed/states-logging"]`:       rendered(t, StatesLogging, nil),
+		`aws_iam_role_policy.machine["reconcile/states-logging"]`:     rendered(t, StatesLogging, nil),
+		`aws_iam_role_policy.machine["reconcile/reconcile"]`:          rendered(t, Reconcile, reconciling),
+		`aws_iam_role_policy.machine["reconcile/staging-key-use"]`:    keyUse,
+		`aws_iam_role_policy.machine["reconcile/operations-key-use"]`: publish,
+		`aws_iam_role.machine["tail"]`:                                rendered(t, StatesTrust, map[string]string{"target_account": targetAccount}),
+		`aws_iam_role_policy.machine["tail/states-logging"]`:          rendered(t, StatesLogging, nil),
+		`aws_iam_role_policy.machine["tail/operations-key-use"]`:      publish,
+		`aws_iam_role_policy.machine["tail/tail"]`: rendered(t, Tail, map[string]string{
+			"open_tail_function_arn": functionARN("open-tail"), "write_tail_function_arn": functionARN("write-tail"),
+			"import_tail_function_arn": functionARN("import-tail"), "close_tail_function_arn": functionARN("close-tail"), "topic_arn": topic,
 		}),
+		"aws_iam_role.import_log":        rendered(t, ImportLogTrust, map[string]string{"target_account": targetAccount, "target_pool_arn": targetPool}),
+		"aws_iam_role_policy.import_log": rendered(t, ImportLog, map[string]string{"partition": "aws", "region": "eu-west-1", "target_account": targetAccount}),
 		`aws_iam_role_policy.machine["preseed/preseed"]`: rendered(t, Preseed, map[string]string{
 			"plan_seeding_function_arn": functionARN("plan-seeding"), "seed_batch_function_arn": functionARN("seed-batch"),
 			"close_seeding_function_arn": functionARN("close-seeding"), "state_machine_arn": machineARN("preseed"),
@@ -203,6 +224,37 @@ func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
 	if diff := cmp.Diff(want, s.policies(t)); diff != "" {
 		t.Errorf("%s", diff)
 	}
+	executions := func(name string) string { return strings.Replace(machineARN(name), ":stateMachine:", ":execution:", 1) }
+	operator := rendered(t, Operator, map[string]string{
+		"export_role_arn": c.Source.ExportRoleARN, "staging_bucket_arn": bucket, "run": c.Run, "staging_key_arn": mockKey, "region": "eu-west-1", "dns_suffix": "amazonaws.com",
+		"preseed_state_machine_arn": machineARN("preseed"), "reconcile_state_machine_arn": machineARN("reconcile"), "tail_state_machine_arn": machineARN("tail"),
+		"reconcile_execution_arn": executions("reconcile"), "tail_execution_arn": executions("tail"), "target_pool_arn": targetPool,
+	})
+	if diff := cmp.Diff(operator, document(t, s.Outputs["operator_policy"].Value)); diff != "" {
+		t.Errorf("operators: %s", diff)
+	}
+}
+
+// groupRoles are the roles of groups that the sample configuration names, each
+// once.
+func groupRoles(t *testing.T) (arns []string) {
+	t.Helper()
+	data, err := os.ReadFile("../docs/poolferry.sample.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Settle struct{ Groups userpool.GroupRules }
+	}
+	if err := yaml.Unmarshal(data, &file); err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range file.Settle.Groups.Roles {
+		if !slices.Contains(arns, role.RoleARN) {
+			arns = append(arns, role.RoleARN)
+		}
+	}
+	return arns
 }
 
 // checkDefinitions: the definitions are the files, filled as the sandbox fills
@@ -220,6 +272,10 @@ func checkDefinitions(t *testing.T, s state, c *config.Config) {
 			"plan_seeding_function": functionARN("plan-seeding"), "seed_batch_function": functionARN("seed-batch"), "close_seeding_function": functionARN("close-seeding"),
 		},
 		statemachines.Reconcile: reconciling,
+		statemachines.Tail: {
+			"open_tail_function": functionARN("open-tail"), "write_tail_function": functionARN("write-tail"),
+			"import_tail_function": functionARN("import-tail"), "close_tail_function": functionARN("close-tail"), "topic": topic,
+		},
 	} {
 		text, err := statemachines.Render(name, values)
 		if err != nil {

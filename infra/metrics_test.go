@@ -149,7 +149,7 @@ func TestMetricsAreWritten(t *testing.T) {
 }
 
 // trouble is in the name of every metric of trouble that is no outcome.
-var trouble = regexp.MustCompile(`Fail|Throttl|Partial|Critical|Error|Lost|Stalled`)
+var trouble = regexp.MustCompile(`Fail|Unsure|Throttl|Partial|Critical|Error|Lost|Stalled`)
 
 // TestTroubleHasAnAlarm: every metric that counts trouble has an alarm, and every
 // metric is somewhere to be seen.

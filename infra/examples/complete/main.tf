@@ -61,5 +61,10 @@ module "target_pool" {
   name        = "customers"
   phase       = var.phase
   trigger_arn = module.target_account.trigger_arn
+  guard_arn   = module.target_account.guard_arn
+  welcome_arn = module.target_account.welcome_arn
   clients     = { app = {} }
+
+  # For applications that go by the sub of the source pool.
+  # claim_arn = module.target_account.claim_arn
 }

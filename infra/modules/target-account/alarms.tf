@@ -5,7 +5,7 @@
 
 locals {
   functions_with_metrics  = { for name, f in local.functions : name => f if f.metrics }
-  functions_in_background = { for name, f in local.functions : name => f if name != "migrate-user" }
+  functions_in_background = { for name, f in local.functions : name => f if !contains(local.triggers, name) }
 }
 
 # Sign-ins.
@@ -153,7 +153,156 @@ resource "aws_cloudwatch_metric_alarm" "trigger_throttled" {
   treat_missing_data  = "notBreaching"
 }
 
+# The other triggers of the pool: one that fails, fails the sign-in or the
+# registration. What a guard turns away is an error to Lambda and none to us.
+resource "aws_cloudwatch_metric_alarm" "guard_undecided" {
+  alarm_name          = "${local.name}-guard-undecided"
+  alarm_description   = "Invocations of guard-signup end without a decision: people cannot register. Its log has the reason."
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 3
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+
+  metric_query {
+    id          = "undecided"
+    label       = "invocations without a decision"
+    expression  = "FILL(errors, 0) - FILL(refused, 0) - FILL(unsure, 0)"
+    return_data = true
+  }
+  metric_query {
+    id = "errors"
+    metric {
+      namespace   = "AWS/Lambda"
+      metric_name = "Errors"
+      dimensions  = { FunctionName = module.function["guard-signup"].name }
+      stat        = "Sum"
+      period      = 300
+    }
+  }
+  metric_query {
+    id = "refused"
+    metric {
+      namespace   = "Poolferry"
+      metric_name = "SignUpRefused"
+      dimensions  = { run = local.run }
+      stat        = "Sum"
+      period      = 300
+    }
+  }
+  metric_query {
+    id = "unsure"
+    metric {
+      namespace   = "Poolferry"
+      metric_name = "SignUpUnsure"
+      dimensions  = { run = local.run }
+      stat        = "Sum"
+      period      = 300
+    }
+  }
+}
+
+# A few registrations an hour are many for some: what counts is a quarter of one.
+resource "aws_cloudwatch_metric_alarm" "guard_unsure" {
+  alarm_name          = "${local.name}-guard-unsure"
+  alarm_description   = "guard-signup cannot tell whether a name belongs to somebody who has not moved. With guard.when_unsure refuse people cannot register; with allow they may take such a name. Its log has the reason; before the first whole reconciliation it is unsure of everybody."
+  namespace           = "Poolferry"
+  metric_name         = "SignUpUnsure"
+  dimensions          = { run = local.run }
+  statistic           = "Sum"
+  period              = 900
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 3
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+}
+
+resource "aws_cloudwatch_metric_alarm" "hook_errors" {
+  for_each = {
+    welcome-user = "Sign-ins fail because welcome-user does, of users who are there already too. Its log has the reason; without welcome_arn in target-pool they work, and groups come with the next reconciliation."
+    legacy-claim = "Sign-ins and renewals of tokens fail because legacy-claim does. Its log has the reason."
+  }
+
+  alarm_name          = "${local.name}-${each.key}-errors"
+  alarm_description   = each.value
+  namespace           = "AWS/Lambda"
+  metric_name         = "Errors"
+  dimensions          = { FunctionName = module.function[each.key].name }
+  statistic           = "Sum"
+  period              = 300
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 3
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+}
+
+resource "aws_cloudwatch_metric_alarm" "hook_throttled" {
+  for_each = {
+    guard-signup = "registrations away: the account's concurrency is used up."
+    welcome-user = "sign-ins away, of users who are there already too: welcome.reserved_concurrency or the account's concurrency is used up."
+    legacy-claim = "sign-ins and renewals of tokens away: the account's concurrency is used up."
+  }
+
+  alarm_name          = "${local.name}-${each.key}-throttled"
+  alarm_description   = "Lambda turns ${each.value}"
+  namespace           = "AWS/Lambda"
+  metric_name         = "Throttles"
+  dimensions          = { FunctionName = module.function[each.key].name }
+  statistic           = "Sum"
+  period              = 60
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+}
+
 # The background.
+
+# Without the welcome groups come with the next reconciliation, so a few failures
+# are no news.
+resource "aws_cloudwatch_metric_alarm" "welcome" {
+  alarm_name          = "${local.name}-welcome-failed"
+  alarm_description   = "welcome-user cannot put people into their groups when they first sign in; they do sign in, and the next reconciliation does it. Its log has the AWS error code."
+  namespace           = "Poolferry"
+  metric_name         = "WelcomeFailed"
+  dimensions          = { run = local.run }
+  statistic           = "Sum"
+  period              = 300
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 5
+  evaluation_periods  = 3
+  datapoints_to_alarm = 2
+  treat_missing_data  = "notBreaching"
+}
+
+# Each reconciliation tries once more what the one before could not settle.
+resource "aws_cloudwatch_metric_alarm" "settle" {
+  alarm_name          = "${local.name}-settle-failed"
+  alarm_description   = "Users who have moved do not get their groups, or stay enabled though they were disabled, after several reconciliations. The audit lines of settle-users name them and the AWS error code."
+  namespace           = "Poolferry"
+  metric_name         = "SettleFailed"
+  dimensions          = { run = local.run }
+  statistic           = "Sum"
+  period              = 3600
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  evaluation_periods  = 24
+  datapoints_to_alarm = 3
+  treat_missing_data  = "notBreaching"
+}
+
+resource "aws_cloudwatch_metric_alarm" "tail" {
+  alarm_name          = "${local.name}-tail-failed"
+  alarm_description   = "Cognito refused to import some of the users. poolferry tail failures lists them with the reason."
+  namespace           = "Poolferry"
+  metric_name         = "TailFailed"
+  dimensions          = { run = local.run }
+  statistic           = "Sum"
+  period              = 3600
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+}
 
 # Step Functions repeats what a function throws, so some errors are no news.
 resource "aws_cloudwatch_metric_alarm" "function_errors" {
@@ -177,6 +326,7 @@ resource "aws_cloudwatch_metric_alarm" "executions" {
   for_each = {
     preseed   = { ends = ["ExecutionsFailed", "ExecutionsTimedOut"], why = "A seeding execution failed. poolferry status says which shards and why; poolferry seed goes on from the checkpoints." }
     reconcile = { ends = ["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"], why = "A reconciliation failed. The execution shows the state; the next one starts by the schedule." }
+    tail      = { ends = ["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"], why = "An import of the tail failed. poolferry tail status says at which file; poolferry tail start with the same id goes on from there." }
   }
 
   alarm_name          = "${local.name}-${each.key}-executions"
@@ -397,11 +547,15 @@ resource "aws_cloudwatch_metric_alarm" "metrics_lost" {
 locals {
   sign_in_alarms = concat(
     [aws_cloudwatch_metric_alarm.failure_rate.alarm_name, aws_cloudwatch_metric_alarm.undecided.alarm_name, aws_cloudwatch_metric_alarm.trigger_throttled.alarm_name],
+    [aws_cloudwatch_metric_alarm.guard_undecided.alarm_name, aws_cloudwatch_metric_alarm.guard_unsure.alarm_name],
+    values(aws_cloudwatch_metric_alarm.hook_errors)[*].alarm_name,
+    values(aws_cloudwatch_metric_alarm.hook_throttled)[*].alarm_name,
     values(aws_cloudwatch_metric_alarm.slow)[*].alarm_name,
     values(aws_cloudwatch_metric_alarm.outcome)[*].alarm_name,
   )
   background_alarms = concat(
     [aws_cloudwatch_metric_alarm.seeding_stalled.alarm_name, aws_cloudwatch_metric_alarm.seeding_throttled.alarm_name, aws_cloudwatch_metric_alarm.reconciliation_throttled.alarm_name, aws_cloudwatch_metric_alarm.schedule_dead_letters.alarm_name],
+    [aws_cloudwatch_metric_alarm.welcome.alarm_name, aws_cloudwatch_metric_alarm.settle.alarm_name, aws_cloudwatch_metric_alarm.tail.alarm_name],
     values(aws_cloudwatch_metric_alarm.function_errors)[*].alarm_name,
     values(aws_cloudwatch_metric_alarm.executions)[*].alarm_name,
     values(aws_cloudwatch_metric_alarm.reconciliation)[*].alarm_name,
@@ -411,7 +565,7 @@ locals {
 
 resource "aws_cloudwatch_composite_alarm" "sign_ins" {
   alarm_name        = "${local.name}-sign-ins"
-  alarm_description = "People who sign in are turned away, or soon will be. The alarms behind it, and the dashboard ${local.name}, say why. To end the migration at once: poolferry rollback."
+  alarm_description = "People who sign in or register are turned away, or soon will be. The alarms behind it, and the dashboard ${local.name}, say why. To end the migration at once: poolferry rollback."
   alarm_rule        = join(" OR ", [for name in local.sign_in_alarms : "ALARM(\"${name}\")"])
   alarm_actions     = [aws_sns_topic.this.arn]
   ok_actions        = [aws_sns_topic.this.arn]
@@ -419,7 +573,7 @@ resource "aws_cloudwatch_composite_alarm" "sign_ins" {
 
 resource "aws_cloudwatch_composite_alarm" "background" {
   alarm_name        = "${local.name}-background"
-  alarm_description = "Seeding, reconciliation or the metrics themselves do not work. Nobody who signs in notices. The alarms behind it say which."
+  alarm_description = "Seeding, reconciliation, what comes after it, or the metrics themselves do not work. Nobody who signs in is turned away. The alarms behind it say which."
   alarm_rule        = join(" OR ", [for name in local.background_alarms : "ALARM(\"${name}\")"])
   alarm_actions     = [aws_sns_topic.this.arn]
   ok_actions        = [aws_sns_topic.this.arn]

@@ -8,5 +8,6 @@ resource "aws_cloudwatch_dashboard" "this" {
     account               = local.account
     preseed_machine_arn   = local.machine_arn["preseed"]
     reconcile_machine_arn = local.machine_arn["reconcile"]
+    tail_machine_arn      = local.machine_arn["tail"]
   })
 }

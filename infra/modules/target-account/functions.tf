@@ -2,7 +2,8 @@ locals {
   # Every function: what it may do (files of policies/), how long it may take and
   # with how much memory. concurrency is set aside for it and is its limit, so
   # that what runs in the background never takes the place of a sign-in; null
-  # shares the account's. metrics says whether it writes any.
+  # shares the account's. metrics says whether it writes any. What only some
+  # migrations need, secrets and roles of groups, is added below.
   functions = {
     migrate-user = {
       does        = "answers the target pool for users whom it does not know"
@@ -84,7 +85,77 @@ locals {
       concurrency = 2
       metrics     = true
     }
+    settle-users = {
+      does        = "gives users who have moved their groups, and disables who was disabled"
+      policies    = ["settle", "staging-key-use"]
+      timeout     = 890
+      memory      = 512
+      concurrency = 2
+      metrics     = true
+    }
+    welcome-user = {
+      does        = "puts users into their groups when they sign in for the first time"
+      policies    = ["welcome-user", "staging-key-use"]
+      timeout     = 5
+      memory      = 512
+      concurrency = var.welcome.reserved_concurrency
+      metrics     = true
+    }
+    guard-signup = {
+      does        = "refuses registrations under names of users who have not moved"
+      policies    = ["guard-signup", "staging-key-use"]
+      timeout     = 5
+      memory      = 1024
+      concurrency = null
+      metrics     = true
+    }
+    legacy-claim = {
+      does        = "puts the sub that a user had into tokens"
+      policies    = ["logs-only"]
+      timeout     = 5
+      memory      = 256
+      concurrency = null
+      metrics     = false
+    }
+    open-tail = {
+      does        = "takes the lease of an import and looks at its plan"
+      policies    = ["reconciliation", "tail-jobs", "target-directory", "target-settings", "staging-key-use"]
+      timeout     = 300
+      memory      = 512
+      concurrency = 2
+      metrics     = false
+    }
+    write-tail = {
+      does        = "writes one file of users to import"
+      policies    = ["reconciliation", "tail-jobs", "staging-key-use"]
+      timeout     = 890
+      memory      = 2048
+      concurrency = 2
+      metrics     = false
+    }
+    import-tail = {
+      does        = "advances the import, one job at a time"
+      policies    = ["reconciliation", "tail-jobs", "staging-key-use"]
+      timeout     = 890
+      memory      = 2048
+      concurrency = 2
+      metrics     = true
+    }
+    close-tail = {
+      does        = "adds up what became of everybody in an import"
+      policies    = ["reconciliation", "tail-jobs", "staging-key-use"]
+      timeout     = 300
+      memory      = 512
+      concurrency = 2
+      metrics     = true
+    }
   }
+
+  # Those that the target pool calls, by the alias that it names.
+  triggers = toset(["migrate-user", "guard-signup", "welcome-user", "legacy-claim"])
+
+  # The roles that groups get, as userpool.GroupRules has them.
+  group_role_arns = try(distinct([for role in local.file.settle.groups.roles : role.role_arn]), [])
 
   staging_bucket_arn = "arn:${local.partition}:s3:::${local.configuration.staging.bucket}"
 
@@ -97,18 +168,33 @@ locals {
     seeding-sweep        = { staging_bucket_arn = local.staging_bucket_arn, run = local.run }
     target-directory     = { target_pool_arn = local.target_pool_arn }
     target-settings      = { target_pool_arn = local.target_pool_arn }
+    settle               = { staging_bucket_arn = local.staging_bucket_arn, run = local.run, target_pool_arn = local.target_pool_arn }
+    welcome-user         = { staging_bucket_arn = local.staging_bucket_arn, run = local.run, target_pool_arn = local.target_pool_arn }
+    guard-signup         = { staging_bucket_arn = local.staging_bucket_arn, run = local.run }
+    logs-only            = {}
+    tail-jobs            = { target_pool_arn = local.target_pool_arn, import_log_role_arn = local.import_log_role_arn, pool_log_group_arn = local.pool_log_group_arn }
     staging-key-use      = { staging_key_arn = aws_kms_key.staging.arn, region = local.region, dns_suffix = local.dns_suffix }
   }
 
-  # Only the trigger resolves secrets.
-  secret_policies = merge(
-    { for name, arn in var.secret_arns : "secret-${name}" => templatefile("${path.module}/policies/secrets.json", { secret_arn = arn }) },
-    { for name, arn in var.secret_key_arns : "secret-key-${name}" => templatefile("${path.module}/policies/secrets-key.json", {
-      secret_key_arn = arn
-      region         = local.region
-      dns_suffix     = local.dns_suffix
-    }) },
-  )
+  # Only these resolve secrets: the trigger all of them, the guard the key of the
+  # audit trail.
+  secret_policies = { for name, arn in var.secret_arns : "secret-${name}" => templatefile("${path.module}/policies/secrets.json", { secret_arn = arn }) }
+  secret_key_policies = { for name, arn in var.secret_key_arns : "secret-key-${name}" => templatefile("${path.module}/policies/secrets-key.json", {
+    secret_key_arn = arn
+    region         = local.region
+    dns_suffix     = local.dns_suffix
+  }) }
+
+  # What some functions have besides the table's.
+  more_policies = {
+    migrate-user = merge(local.secret_policies, local.secret_key_policies)
+    guard-signup = merge({ for name, document in local.secret_policies : name => document if name == "secret-name_key" }, local.secret_key_policies)
+    settle-users = local.role_policies
+    welcome-user = local.role_policies
+  }
+  role_policies = length(local.group_role_arns) == 0 ? {} : {
+    settle-roles = templatefile("${path.module}/policies/settle-roles.json", { group_role_arns = join("\", \"", local.group_role_arns) })
+  }
 }
 
 module "function" {
@@ -121,11 +207,11 @@ module "function" {
   architecture             = var.architecture
   timeout                  = each.value.timeout
   memory                   = each.value.memory
-  reserved_concurrency     = each.key == "migrate-user" || var.reserve_concurrency ? each.value.concurrency : null
+  reserved_concurrency     = contains(local.triggers, each.key) || var.reserve_concurrency ? each.value.concurrency : null
   environment              = { POOLFERRY_CONFIG = jsonencode(local.configuration) }
   log_retention_days       = var.log_retention_days
   log_key_arn              = aws_kms_key.operations.arn
-  alias                    = each.key == "migrate-user" ? local.trigger_alias : null
+  alias                    = contains(local.triggers, each.key) ? local.trigger_alias : null
   provisioned_concurrency  = each.key == "migrate-user" ? var.trigger.provisioned_concurrency : 0
   permissions_boundary_arn = var.permissions_boundary_arn
   network = var.network == null ? null : {
@@ -137,18 +223,20 @@ module "function" {
     { for policy in each.value.policies : policy => templatefile("${path.module}/policies/${policy}.json", merge(local.policy_values[policy], {
       log_group_arn = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${local.name}-${each.key}"
     })) },
-    each.key == "migrate-user" ? local.secret_policies : {},
+    lookup(local.more_policies, each.key, {}),
   )
 }
 
-# The target pool, and nothing else, may call the trigger: by its alias, which is
-# what the pool names.
+# The target pool, and nothing else, may call its triggers: each by its alias,
+# which is what the pool names.
 resource "aws_lambda_permission" "target_pool" {
+  for_each = local.triggers
+
   statement_id   = "target-pool"
   action         = "lambda:InvokeFunction"
   principal      = "cognito-idp.amazonaws.com"
-  function_name  = module.function["migrate-user"].name
-  qualifier      = reverse(split(":", module.function["migrate-user"].alias_arn))[0]
+  function_name  = module.function[each.key].name
+  qualifier      = reverse(split(":", module.function[each.key].alias_arn))[0]
   source_arn     = local.target_pool_arn
   source_account = local.account
 
@@ -158,4 +246,11 @@ resource "aws_lambda_permission" "target_pool" {
       error_message = "The provider is of region ${local.region}, but target.region is ${local.configuration.target.region}."
     }
   }
+}
+
+# There was one trigger once. Without this its permission would go and come again,
+# and sign-ins between the two would fail.
+moved {
+  from = aws_lambda_permission.target_pool
+  to   = aws_lambda_permission.target_pool["migrate-user"]
 }

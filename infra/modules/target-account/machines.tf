@@ -63,6 +63,30 @@ locals {
         })
       }
     }
+    tail = {
+      type = "STANDARD"
+      definition = templatefile("${path.module}/../../../statemachines/tail.asl.json", {
+        open_tail_function   = local.function_arn["open-tail"]
+        write_tail_function  = local.function_arn["write-tail"]
+        import_tail_function = local.function_arn["import-tail"]
+        close_tail_function  = local.function_arn["close-tail"]
+        topic                = aws_sns_topic.this.arn
+      })
+      policies = {
+        tail = templatefile("${path.module}/policies/tail.json", {
+          open_tail_function_arn   = local.function_arn["open-tail"]
+          write_tail_function_arn  = local.function_arn["write-tail"]
+          import_tail_function_arn = local.function_arn["import-tail"]
+          close_tail_function_arn  = local.function_arn["close-tail"]
+          topic_arn                = aws_sns_topic.this.arn
+        })
+        operations-key-use = templatefile("${path.module}/policies/operations-key-use.json", {
+          operations_key_arn = aws_kms_key.operations.arn
+          region             = local.region
+          dns_suffix         = local.dns_suffix
+        })
+      }
+    }
   }
 
   machine_policies = merge([

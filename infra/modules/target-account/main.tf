@@ -11,6 +11,7 @@ locals {
   configuration = merge(local.file, {
     source = merge(local.file.source, { client_id = var.source_client_id != null ? var.source_client_id : try(local.file.source.client_id, null) })
     target = merge(local.file.target, { pool_id = var.target_pool_id != null ? var.target_pool_id : try(local.file.target.pool_id, null) })
+    tail   = merge(try(local.file.tail, null) == null ? {} : local.file.tail, { import_log_role_arn = local.import_log_role_arn })
   })
 
   # From the file, as all that the trigger's ARN is built of: the pool, whose id is
@@ -26,12 +27,16 @@ locals {
   # ARNs of things that name each other are built from names: a state machine
   # that starts itself, a pool and its trigger would be cycles.
   target_pool_arn = "arn:${local.partition}:cognito-idp:${local.region}:${local.account}:userpool/${local.target_pool}"
-  trigger_arn     = "${local.function_arn["migrate-user"]}:${local.trigger_alias}"
+  trigger_arn     = { for name in local.triggers : name => "${local.function_arn[name]}:${local.trigger_alias}" }
   trigger_alias   = "live"
   function_arn    = { for name in keys(local.functions) : name => "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${local.name}-${name}" }
-  machine_arn     = { for name in ["preseed", "reconcile"] : name => "arn:${local.partition}:states:${local.region}:${local.account}:stateMachine:${local.name}-${name}" }
+  machine_arn     = { for name in ["preseed", "reconcile", "tail"] : name => "arn:${local.partition}:states:${local.region}:${local.account}:stateMachine:${local.name}-${name}" }
   schedule_name   = "${local.name}-reconcile"
   schedule_arn    = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule/default/${local.schedule_name}"
+
+  import_log_role     = "${local.name}-import-log"
+  import_log_role_arn = "arn:${local.partition}:iam::${local.account}:role/${local.import_log_role}"
+  pool_log_group_arn  = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/cognito/userpools/${local.target_pool}"
 }
 
 # The command line tool reads the file alone. One that names another client or
@@ -41,7 +46,8 @@ check "configuration_agrees" {
     condition = alltrue([
       try(local.file.source.client_id, null) == null ? true : local.file.source.client_id == local.configuration.source.client_id,
       try(local.file.target.pool_id, null) == null ? true : local.file.target.pool_id == local.configuration.target.pool_id,
+      try(local.file.tail.import_log_role_arn, null) == null ? true : local.file.tail.import_log_role_arn == local.import_log_role_arn,
     ])
-    error_message = "poolferry.yaml names another app client or target pool than Terraform has made: correct source.client_id and target.pool_id as in the output configuration."
+    error_message = "poolferry.yaml names another app client, target pool or role of import logs than Terraform has made: correct source.client_id, target.pool_id and tail.import_log_role_arn as in the output configuration."
   }
 }

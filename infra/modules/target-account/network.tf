@@ -4,7 +4,7 @@
 
 locals {
   # What the functions call in this region. S3's endpoint is a route, at no cost.
-  interface_endpoints = toset(var.network != null && try(var.network.create_endpoints, false) ? ["sts", "cognito-idp", "secretsmanager"] : [])
+  interface_endpoints = toset(var.network != null && try(var.network.create_endpoints, false) ? ["sts", "cognito-idp", "secretsmanager", "logs"] : [])
 }
 
 resource "aws_security_group" "functions" {

@@ -5,27 +5,71 @@ output "configuration" {
 
 output "trigger_arn" {
   description = "ARN of the migration trigger's alias: UserMigration of the target pool's Lambda configuration."
-  value       = local.trigger_arn
+  value       = local.trigger_arn["migrate-user"]
+}
+
+output "guard_arn" {
+  description = "ARN of the alias of guard-signup: PreSignUp. Without it nobody may register before cut-over."
+  value       = local.trigger_arn["guard-signup"]
+}
+
+output "welcome_arn" {
+  description = "ARN of the alias of welcome-user: PostAuthentication. Without it groups come with the next reconciliation."
+  value       = local.trigger_arn["welcome-user"]
+}
+
+output "claim_arn" {
+  description = "ARN of the alias of legacy-claim: PreTokenGenerationConfig. Only for applications that go by the sub of the source pool."
+  value       = local.trigger_arn["legacy-claim"]
 }
 
 output "existing_pool" {
-  description = "What to set where the target pool belongs to another Terraform state, by phase. An update resets what it leaves out: set these in that state, not by a partial call."
+  description = "What to set where the target pool belongs to another Terraform state, by phase. An update resets what it leaves out: set these in that state, not by a partial call. Leave out of pre_sign_up, post_authentication and pre_token_generation_config what you do not want."
   value = {
     migrating = {
-      user_migration            = local.trigger_arn
-      explicit_auth_flows       = ["ALLOW_USER_SRP_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
-      custom_attribute          = "legacy_sub"
-      prevent_user_existence    = "ENABLED"
-      write_attributes_must_not = ["custom:legacy_sub"]
+      user_migration              = local.trigger_arn["migrate-user"]
+      pre_sign_up                 = local.trigger_arn["guard-signup"]
+      post_authentication         = local.trigger_arn["welcome-user"]
+      pre_token_generation_config = { lambda_arn = local.trigger_arn["legacy-claim"], lambda_version = "V2_0, or V1_0 in a LITE pool" }
+      explicit_auth_flows         = ["ALLOW_USER_SRP_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+      custom_attribute            = "legacy_sub"
+      prevent_user_existence      = "ENABLED"
+      write_attributes_must_not   = ["custom:legacy_sub"]
     }
     cut-over = {
-      user_migration            = null
-      explicit_auth_flows       = ["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
-      custom_attribute          = "legacy_sub"
-      prevent_user_existence    = "ENABLED"
-      write_attributes_must_not = ["custom:legacy_sub"]
+      user_migration              = null
+      pre_sign_up                 = null
+      post_authentication         = null
+      pre_token_generation_config = { lambda_arn = local.trigger_arn["legacy-claim"], lambda_version = "V2_0, or V1_0 in a LITE pool" }
+      explicit_auth_flows         = ["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+      custom_attribute            = "legacy_sub"
+      prevent_user_existence      = "ENABLED"
+      write_attributes_must_not   = ["custom:legacy_sub"]
     }
   }
+}
+
+output "import_log_role_arn" {
+  description = "The role as which import jobs write their log: tail.import_log_role_arn of poolferry.yaml."
+  value       = aws_iam_role.import_log.arn
+}
+
+output "operator_policy" {
+  description = "IAM policy document for who runs the command line tool: seed, reconcile, tail, cutover, rollback, purge, forget. Besides it they need the secrets that they work with, and iam:PassRole on the role of SMS where the pool has one."
+  value = templatefile("${path.module}/policies/operator.json", {
+    export_role_arn             = local.configuration.source.export_role_arn
+    staging_bucket_arn          = local.staging_bucket_arn
+    run                         = local.run
+    staging_key_arn             = aws_kms_key.staging.arn
+    region                      = local.region
+    dns_suffix                  = local.dns_suffix
+    preseed_state_machine_arn   = local.machine_arn["preseed"]
+    reconcile_state_machine_arn = local.machine_arn["reconcile"]
+    tail_state_machine_arn      = local.machine_arn["tail"]
+    reconcile_execution_arn     = replace(local.machine_arn["reconcile"], ":stateMachine:", ":execution:")
+    tail_execution_arn          = replace(local.machine_arn["tail"], ":stateMachine:", ":execution:")
+    target_pool_arn             = local.target_pool_arn
+  })
 }
 
 output "function_role_arns" {

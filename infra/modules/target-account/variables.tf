@@ -37,6 +37,12 @@ variable "configuration" {
     ])
     error_message = "audit.name_key, and source.client_secret where the client has one, must be references of the form secretsmanager:NAME-OR-ARN: a deployed function finds no env: or file:, and Terraform's state must not hold a secret."
   }
+  validation {
+    condition = try(yamldecode(var.configuration).settle.groups.roles, null) == null ? true : alltrue([
+      for role in yamldecode(var.configuration).settle.groups.roles : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\\w+=,.@/-]+$", role.role_arn))
+    ])
+    error_message = "settle.groups.roles must have ARNs of roles as role_arn: settle-users may pass these roles on, and no other."
+  }
 }
 
 variable "source_client_id" {
@@ -64,16 +70,16 @@ variable "target_pool_id" {
 }
 
 variable "secret_arns" {
-  description = "The secrets that the configuration refers to, by a short name: their values never pass through Terraform. Full ARNs, suffix included."
+  description = "The secrets that the functions' configuration refers to, by a short name, that of audit.name_key as name_key: their values never pass through Terraform. Full ARNs, suffix included."
   type        = map(string)
   nullable    = false
 
   validation {
-    condition = length(var.secret_arns) > 0 && alltrue([
+    condition = contains(keys(var.secret_arns), "name_key") && alltrue([
       for name, arn in var.secret_arns :
       can(regex("^[a-z][a-z0-9_-]{0,31}$", name)) && can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[\\w/+=.@-]+$", arn))
     ])
-    error_message = "secret_arns must name at least the secret of audit.name_key, as {name_key = \"arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX\"}."
+    error_message = "secret_arns must name the secret of audit.name_key, and by this name, because guard-signup gets it and no other: {name_key = \"arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX\"}."
   }
 }
 
@@ -128,8 +134,22 @@ variable "trigger" {
   }
 }
 
+variable "welcome" {
+  description = "welcome-user, which every sign-in of the target pool waits for: invocations set aside for it, and its limit (null: it shares the account's)."
+  type = object({
+    reserved_concurrency = optional(number, 200)
+  })
+  nullable = false
+  default  = {}
+
+  validation {
+    condition     = var.welcome.reserved_concurrency == null ? true : var.welcome.reserved_concurrency >= 1
+    error_message = "welcome.reserved_concurrency must be at least 1, or null; with 0 nobody signs in while welcome-user is attached."
+  }
+}
+
 variable "reserve_concurrency" {
-  description = "Whether the functions of seeding and reconciliation set invocations aside, which also limits them. Not possible in an account whose quota is the 10 of new accounts."
+  description = "Whether the functions of seeding, reconciliation and tail set invocations aside, which also limits them. Not possible in an account whose quota is the 10 of new accounts."
   type        = bool
   nullable    = false
   default     = true

@@ -15,10 +15,23 @@ locals {
   ]
   writable = toset(concat(local.standard_attributes, [for attribute in var.custom_attributes : "custom:${attribute.name}"]))
 
-  has_other_triggers = anytrue([for arn in values(var.other_triggers) : arn != null])
+  # What the pool calls in this phase. Validations see to it that no two ask for
+  # one place.
+  triggers = merge(var.other_triggers, { for place, arn in {
+    user_migration       = local.migrating ? var.trigger_arn : null
+    pre_sign_up          = local.migrating ? var.guard_arn : null
+    post_authentication  = local.migrating ? var.welcome_arn : null
+    pre_token_generation = var.claim_arn
+  } : place => arn if arn != null })
+
+  # Access tokens can have claims of ours in the plans above LITE only.
+  token_version = var.claim_arn != null && var.tier != "LITE" ? "V2_0" : "V1_0"
 }
 
 resource "aws_cognito_user_pool" "this" {
+  # Tells poolferry cutover to leave the pool to Terraform.
+  tags = { "poolferry:managed-by" = "terraform" }
+
   name                     = var.name
   user_pool_tier           = var.tier
   deletion_protection      = var.deletion_protection ? "ACTIVE" : "INACTIVE"
@@ -159,22 +172,33 @@ resource "aws_cognito_user_pool" "this" {
     }
   }
 
-  # The trigger is named by a text, not by the resource: its function names this
-  # pool, and its permission too. In cut-over it is gone before anything that it
-  # runs on: a pool whose trigger is deleted fails every unknown name.
+  # Ours are named by texts, not by the resources: their functions name this pool,
+  # and their permissions too. In cut-over those that move users are gone before
+  # anything that they run on: a pool whose trigger is deleted fails every unknown
+  # name.
   dynamic "lambda_config" {
-    for_each = local.migrating || local.has_other_triggers ? [1] : []
+    for_each = anytrue([for arn in values(local.triggers) : arn != null]) ? [local.triggers] : []
     content {
-      user_migration                 = local.migrating ? var.trigger_arn : null
-      pre_sign_up                    = var.other_triggers.pre_sign_up
-      post_confirmation              = var.other_triggers.post_confirmation
-      pre_authentication             = var.other_triggers.pre_authentication
-      post_authentication            = var.other_triggers.post_authentication
-      pre_token_generation           = var.other_triggers.pre_token_generation
-      custom_message                 = var.other_triggers.custom_message
-      define_auth_challenge          = var.other_triggers.define_auth_challenge
-      create_auth_challenge          = var.other_triggers.create_auth_challenge
-      verify_auth_challenge_response = var.other_triggers.verify_auth_challenge_response
+      user_migration                 = lookup(lambda_config.value, "user_migration", null)
+      pre_sign_up                    = lambda_config.value.pre_sign_up
+      post_confirmation              = lambda_config.value.post_confirmation
+      pre_authentication             = lambda_config.value.pre_authentication
+      post_authentication            = lambda_config.value.post_authentication
+      pre_token_generation           = lambda_config.value.pre_token_generation
+      custom_message                 = lambda_config.value.custom_message
+      define_auth_challenge          = lambda_config.value.define_auth_challenge
+      create_auth_challenge          = lambda_config.value.create_auth_challenge
+      verify_auth_challenge_response = lambda_config.value.verify_auth_challenge_response
+
+      # Both, because Cognito wants them alike and the provider keeps whichever it
+      # is not told.
+      dynamic "pre_token_generation_config" {
+        for_each = lambda_config.value.pre_token_generation == null ? [] : [lambda_config.value.pre_token_generation]
+        content {
+          lambda_arn     = pre_token_generation_config.value
+          lambda_version = local.token_version
+        }
+      }
     }
   }
 }

@@ -10,7 +10,7 @@ variable "name" {
 }
 
 variable "phase" {
-  description = "migrating: the trigger is attached and clients accept passwords. cut-over: it is detached and clients accept SRP alone. Setting it back is the roll-back."
+  description = "migrating: the trigger, guard and welcome are attached, and clients accept passwords. cut-over: they are detached and clients accept SRP alone. Setting it back is the roll-back. The claim is attached in both."
   type        = string
   nullable    = false
 
@@ -28,6 +28,51 @@ variable "trigger_arn" {
   validation {
     condition     = can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[\\w-]+:[\\w-]+$", var.trigger_arn))
     error_message = "trigger_arn must be the ARN of an alias of a function, such as arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-migrate-user:live."
+  }
+}
+
+variable "guard_arn" {
+  description = "Refuses registrations under names of users who have not moved yet: output guard_arn of target-account. Null: nobody looks, and self_sign_up has to wait for cut-over."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.guard_arn == null ? true : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[\\w-]+:[\\w-]+$", var.guard_arn))
+    error_message = "guard_arn must be the ARN of an alias of a function: output guard_arn of target-account."
+  }
+  validation {
+    condition     = var.guard_arn == null || var.phase != "migrating" || var.other_triggers.pre_sign_up == null
+    error_message = "A pool has one pre-sign-up trigger. While people migrate, leave either out: other_triggers.pre_sign_up, which may come back with cut-over, or guard_arn, and then self_sign_up is false."
+  }
+}
+
+variable "welcome_arn" {
+  description = "Puts users into their groups when they sign in for the first time: output welcome_arn of target-account. Null: the next reconciliation does."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.welcome_arn == null ? true : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[\\w-]+:[\\w-]+$", var.welcome_arn))
+    error_message = "welcome_arn must be the ARN of an alias of a function: output welcome_arn of target-account."
+  }
+  validation {
+    condition     = var.welcome_arn == null || var.phase != "migrating" || var.other_triggers.post_authentication == null
+    error_message = "A pool has one post-authentication trigger. Leave welcome_arn out: groups then come with the next reconciliation. Or leave other_triggers.post_authentication out until cut-over."
+  }
+}
+
+variable "claim_arn" {
+  description = "Puts the sub that the user had into tokens, for applications that still go by it: output claim_arn of target-account. Null: no such claim. Where other triggers stay, setting it back to null does not detach it: see README.md."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.claim_arn == null ? true : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[\\w-]+:[\\w-]+$", var.claim_arn))
+    error_message = "claim_arn must be the ARN of an alias of a function: output claim_arn of target-account."
+  }
+  validation {
+    condition     = var.claim_arn == null || var.other_triggers.pre_token_generation == null
+    error_message = "A pool has one pre-token-generation trigger. Leave claim_arn out and have your own function copy custom:legacy_sub from the user attributes of its event into the claim. Or leave other_triggers.pre_token_generation out."
   }
 }
 
@@ -245,10 +290,15 @@ variable "recovery" {
 }
 
 variable "self_sign_up" {
-  description = "Whether people may register. During a migration somebody could take a name before its owner is moved, who then never is; open it after cut-over."
+  description = "Whether people may register. Before cut-over it needs guard_arn: somebody could take a name before its owner is moved, who then never is."
   type        = bool
   nullable    = false
   default     = false
+
+  validation {
+    condition     = !var.self_sign_up || var.phase != "migrating" || var.guard_arn != null
+    error_message = "While people migrate, self_sign_up needs guard_arn: set it to the output guard_arn of target-account, or let people register after cut-over."
+  }
 }
 
 variable "threat_protection" {
@@ -286,7 +336,7 @@ variable "messages" {
 }
 
 variable "other_triggers" {
-  description = "ARNs of other triggers of the pool. A migrated sign-in runs pre_sign_up too: one that refuses users refuses migration."
+  description = "ARNs of other triggers of the pool. A migrated sign-in runs pre_sign_up too: one that refuses users refuses migration. pre_token_generation gets events of version V1_0."
   type = object({
     pre_sign_up                    = optional(string)
     post_confirmation              = optional(string)

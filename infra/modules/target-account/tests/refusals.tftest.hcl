@@ -359,3 +359,32 @@ run "refuses_a_provider_of_another_region" {
 
   expect_failures = [aws_lambda_permission.target_pool]
 }
+
+run "refuses_a_role_of_a_group_that_is_none" {
+  command = plan
+  variables {
+    configuration = yamlencode(merge(yamldecode(replace(file("../../../docs/poolferry.sample.yaml"), "env:POOLFERRY", "secretsmanager:POOLFERRY")), {
+      settle = { groups = { roles = [{ group = "editors", role_arn = "editors" }] } }
+    }))
+  }
+
+  expect_failures = [var.configuration]
+}
+
+run "refuses_a_name_key_under_another_name" {
+  command = plan
+  variables {
+    secret_arns = { key = "arn:aws:secretsmanager:eu-west-1:444455556666:secret:poolferry/name-key-AbCdEf" }
+  }
+
+  expect_failures = [var.secret_arns]
+}
+
+run "refuses_a_welcome_that_never_runs" {
+  command = plan
+  variables {
+    welcome = { reserved_concurrency = 0 }
+  }
+
+  expect_failures = [var.welcome]
+}

@@ -46,21 +46,46 @@ run "makes_the_sample" {
     alarm_emails = ["on-call@example.com"]
   }
 
-  # The trigger and who may call it.
+  # The triggers and who may call them.
   assert {
-    condition = alltrue([
-      aws_lambda_permission.target_pool.principal == "cognito-idp.amazonaws.com",
-      aws_lambda_permission.target_pool.action == "lambda:InvokeFunction",
-      aws_lambda_permission.target_pool.function_name == "poolferry-2026-11-prod-migrate-user",
-      aws_lambda_permission.target_pool.qualifier == "live",
-      aws_lambda_permission.target_pool.source_arn == "arn:aws:cognito-idp:eu-west-1:444455556666:userpool/eu-west-1_ZyXwVu987",
-      aws_lambda_permission.target_pool.source_account == "444455556666",
+    condition = toset(keys(aws_lambda_permission.target_pool)) == toset(["migrate-user", "guard-signup", "welcome-user", "legacy-claim"]) && alltrue([
+      for name, permission in aws_lambda_permission.target_pool : alltrue([
+        permission.principal == "cognito-idp.amazonaws.com",
+        permission.action == "lambda:InvokeFunction",
+        permission.function_name == "poolferry-2026-11-prod-${name}",
+        permission.qualifier == "live",
+        permission.source_arn == "arn:aws:cognito-idp:eu-west-1:444455556666:userpool/eu-west-1_ZyXwVu987",
+        permission.source_account == "444455556666",
+      ])
     ])
-    error_message = "Somebody else may call the trigger, or the target pool may not."
+    error_message = "Somebody else may call a trigger, or the target pool may not."
   }
   assert {
     condition     = output.trigger_arn == "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-migrate-user:live" && output.trigger_arn == module.function["migrate-user"].alias_arn
     error_message = "The pool would call something else: ${output.trigger_arn}"
+  }
+  assert {
+    condition     = [for arn in [output.guard_arn, output.welcome_arn, output.claim_arn] : trimprefix(arn, "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-")] == ["guard-signup:live", "welcome-user:live", "legacy-claim:live"]
+    error_message = "The pool would call something else: ${output.guard_arn}, ${output.welcome_arn}, ${output.claim_arn}"
+  }
+  assert {
+    condition     = alltrue([for name in local.triggers : module.function[name].alias_arn != null]) && alltrue([for name, function in module.function : function.alias_arn == null if !contains(local.triggers, name)])
+    error_message = "A function that the pool calls has no alias, or another one has."
+  }
+  assert {
+    condition = alltrue([for phase in ["migrating", "cut-over"] : alltrue([
+      output.existing_pool[phase].pre_token_generation_config.lambda_arn == output.claim_arn,
+      (phase == "migrating") == (output.existing_pool[phase].user_migration == output.trigger_arn),
+      (phase == "migrating") == (output.existing_pool[phase].pre_sign_up == output.guard_arn),
+      (phase == "migrating") == (output.existing_pool[phase].post_authentication == output.welcome_arn),
+    ])])
+    error_message = "A pool of another state would have triggers after cut-over, or none before."
+  }
+
+  # The import of the tail.
+  assert {
+    condition     = aws_iam_role.import_log.name == "poolferry-2026-11-prod-import-log" && yamldecode(output.configuration).tail.import_log_role_arn == "arn:aws:iam::444455556666:role/poolferry-2026-11-prod-import-log"
+    error_message = "Import jobs are given another role than the one that is made."
   }
 
   # The state machines.
@@ -69,7 +94,7 @@ run "makes_the_sample" {
     error_message = "A definition has a placeholder left or is not JSON."
   }
   assert {
-    condition     = { for name, m in aws_sfn_state_machine.this : m.name => m.type } == { "poolferry-2026-11-prod-preseed" = "EXPRESS", "poolferry-2026-11-prod-reconcile" = "STANDARD" }
+    condition     = { for name, m in aws_sfn_state_machine.this : m.name => m.type } == { "poolferry-2026-11-prod-preseed" = "EXPRESS", "poolferry-2026-11-prod-reconcile" = "STANDARD", "poolferry-2026-11-prod-tail" = "STANDARD" }
     error_message = "The state machines are not those that the command line tool starts."
   }
   assert {

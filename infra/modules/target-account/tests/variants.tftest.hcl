@@ -54,8 +54,8 @@ run "ids_that_terraform_made_win" {
     error_message = "The functions get another configuration: ${output.configuration}"
   }
   assert {
-    condition     = endswith(aws_lambda_permission.target_pool.source_arn, ":userpool/eu-west-1_Made")
-    error_message = "Another pool may call the trigger: ${aws_lambda_permission.target_pool.source_arn}"
+    condition     = alltrue([for permission in aws_lambda_permission.target_pool : endswith(permission.source_arn, ":userpool/eu-west-1_Made")])
+    error_message = "Another pool may call a trigger: ${join(", ", values(aws_lambda_permission.target_pool)[*].source_arn)}"
   }
 }
 
@@ -66,7 +66,7 @@ run "in_a_network" {
   }
 
   assert {
-    condition     = toset([for endpoint in aws_vpc_endpoint.interface : endpoint.service_name]) == toset(["com.amazonaws.eu-west-1.sts", "com.amazonaws.eu-west-1.cognito-idp", "com.amazonaws.eu-west-1.secretsmanager"]) && aws_vpc_endpoint.s3[0].vpc_endpoint_type == "Gateway"
+    condition     = toset([for endpoint in aws_vpc_endpoint.interface : endpoint.service_name]) == toset(["com.amazonaws.eu-west-1.sts", "com.amazonaws.eu-west-1.cognito-idp", "com.amazonaws.eu-west-1.secretsmanager", "com.amazonaws.eu-west-1.logs"]) && aws_vpc_endpoint.s3[0].vpc_endpoint_type == "Gateway"
     error_message = "An endpoint is missing."
   }
   assert {
@@ -92,12 +92,67 @@ run "in_a_small_account" {
   variables {
     reserve_concurrency = false
     trigger             = { reserved_concurrency = null }
+    welcome             = { reserved_concurrency = null }
     schedule            = { expression = "cron(0 3 * * ? *)", timezone = "Europe/Berlin", flexible_window = 0 }
   }
 
   assert {
     condition     = aws_scheduler_schedule.reconcile.flexible_time_window[0].mode == "OFF" && aws_scheduler_schedule.reconcile.flexible_time_window[0].maximum_window_in_minutes == null && aws_scheduler_schedule.reconcile.schedule_expression_timezone == "Europe/Berlin"
     error_message = "The schedule is not the one asked for."
+  }
+}
+
+run "groups_get_roles" {
+  command = plan
+  variables {
+    configuration = yamlencode(merge(yamldecode(replace(file("../../../docs/poolferry.sample.yaml"), "env:POOLFERRY", "secretsmanager:POOLFERRY")), {
+      settle = { groups = { roles = [
+        { group = "editors", role_arn = "arn:aws:iam::444455556666:role/editors" },
+        { group = "staff", role_arn = "arn:aws:iam::444455556666:role/path/staff,readers" },
+        { group = "writers", role_arn = "arn:aws:iam::444455556666:role/editors" },
+      ] } }
+    }))
+  }
+
+  assert {
+    condition     = jsondecode(local.role_policies["settle-roles"]).Statement[0].Resource == ["arn:aws:iam::444455556666:role/editors", "arn:aws:iam::444455556666:role/path/staff,readers"]
+    error_message = "Roles of groups cannot be passed on, or others can: ${local.role_policies["settle-roles"]}"
+  }
+  assert {
+    condition     = contains(keys(local.more_policies.settle-users), "settle-roles") && contains(keys(local.more_policies.welcome-user), "settle-roles")
+    error_message = "Who makes groups cannot give them their roles."
+  }
+}
+
+run "the_guard_gets_one_secret" {
+  command = plan
+  variables {
+    secret_arns = {
+      name_key      = "arn:aws:secretsmanager:eu-west-1:444455556666:secret:poolferry/name-key-AbCdEf"
+      client_secret = "arn:aws:secretsmanager:eu-west-1:444455556666:secret:poolferry/client-secret-AbCdEf"
+    }
+    secret_key_arns = { ours = "arn:aws:kms:eu-west-1:444455556666:key/00000000-0000-4000-8000-000000000003" }
+  }
+
+  assert {
+    condition     = keys(local.more_policies.guard-signup) == ["secret-key-ours", "secret-name_key"] && keys(local.more_policies.migrate-user) == ["secret-client_secret", "secret-key-ours", "secret-name_key"]
+    error_message = "guard-signup can read the secret of the source's app client, or not the key of the audit trail."
+  }
+}
+
+run "another_role_of_import_logs" {
+  command = plan
+  variables {
+    configuration = yamlencode(merge(yamldecode(replace(file("../../../docs/poolferry.sample.yaml"), "env:POOLFERRY", "secretsmanager:POOLFERRY")), {
+      tail = { import_log_role_arn = "arn:aws:iam::444455556666:role/other" }
+    }))
+  }
+
+  expect_failures = [check.configuration_agrees]
+
+  assert {
+    condition     = yamldecode(output.configuration).tail.import_log_role_arn == "arn:aws:iam::444455556666:role/poolferry-2026-11-prod-import-log"
+    error_message = "import-tail may not pass on the role that it is told."
   }
 }
 
@@ -117,7 +172,7 @@ run "in_another_partition" {
   }
 
   assert {
-    condition     = startswith(output.trigger_arn, "arn:aws-cn:lambda:cn-northwest-1:444455556666:") && startswith(aws_lambda_permission.target_pool.source_arn, "arn:aws-cn:cognito-idp:cn-northwest-1:")
+    condition     = startswith(output.trigger_arn, "arn:aws-cn:lambda:cn-northwest-1:444455556666:") && alltrue([for permission in aws_lambda_permission.target_pool : startswith(permission.source_arn, "arn:aws-cn:cognito-idp:cn-northwest-1:")])
     error_message = "An ARN is of the wrong partition or region."
   }
   assert {

@@ -49,6 +49,91 @@ run "migrating" {
   }
 }
 
+run "migrating_with_all_triggers" {
+  command = plan
+  variables {
+    phase          = "migrating"
+    guard_arn      = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-guard-signup:live"
+    welcome_arn    = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-welcome-user:live"
+    claim_arn      = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-legacy-claim:live"
+    other_triggers = { post_confirmation = "arn:aws:lambda:eu-west-1:444455556666:function:crm" }
+    self_sign_up   = true
+  }
+
+  assert {
+    condition = alltrue([
+      aws_cognito_user_pool.this.lambda_config[0].user_migration == var.trigger_arn,
+      aws_cognito_user_pool.this.lambda_config[0].pre_sign_up == var.guard_arn,
+      aws_cognito_user_pool.this.lambda_config[0].post_authentication == var.welcome_arn,
+      aws_cognito_user_pool.this.lambda_config[0].pre_token_generation == var.claim_arn,
+      aws_cognito_user_pool.this.lambda_config[0].post_confirmation == var.other_triggers.post_confirmation,
+    ])
+    error_message = "A trigger is not attached where it belongs."
+  }
+  assert {
+    condition     = aws_cognito_user_pool.this.lambda_config[0].pre_token_generation_config[0].lambda_arn == var.claim_arn && aws_cognito_user_pool.this.lambda_config[0].pre_token_generation_config[0].lambda_version == "V2_0"
+    error_message = "The claim cannot get into access tokens."
+  }
+  assert {
+    condition     = !aws_cognito_user_pool.this.admin_create_user_config[0].allow_admin_create_user_only
+    error_message = "People cannot register, though they are guarded."
+  }
+  assert {
+    condition     = aws_cognito_user_pool.this.tags["poolferry:managed-by"] == "terraform"
+    error_message = "poolferry cutover would change the pool behind Terraform's back."
+  }
+}
+
+run "cut_over_keeps_the_claim" {
+  command = plan
+  variables {
+    phase          = "cut-over"
+    guard_arn      = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-guard-signup:live"
+    welcome_arn    = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-welcome-user:live"
+    claim_arn      = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-legacy-claim:live"
+    other_triggers = { pre_sign_up = "arn:aws:lambda:eu-west-1:444455556666:function:crm", post_authentication = "arn:aws:lambda:eu-west-1:444455556666:function:crm" }
+    self_sign_up   = true
+  }
+
+  assert {
+    condition     = aws_cognito_user_pool.this.lambda_config[0].user_migration == null && aws_cognito_user_pool.this.lambda_config[0].pre_sign_up == var.other_triggers.pre_sign_up && aws_cognito_user_pool.this.lambda_config[0].post_authentication == var.other_triggers.post_authentication
+    error_message = "A trigger that moves users is still attached, or keeps yours out."
+  }
+  assert {
+    condition     = aws_cognito_user_pool.this.lambda_config[0].pre_token_generation_config[0].lambda_arn == var.claim_arn
+    error_message = "Applications lose the claim with cut-over."
+  }
+}
+
+run "cut_over_with_all_of_ours_keeps_the_claim_alone" {
+  command = plan
+  variables {
+    phase       = "cut-over"
+    guard_arn   = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-guard-signup:live"
+    welcome_arn = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-welcome-user:live"
+    claim_arn   = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-legacy-claim:live"
+  }
+
+  assert {
+    condition     = aws_cognito_user_pool.this.lambda_config[0].user_migration == null && aws_cognito_user_pool.this.lambda_config[0].pre_sign_up == null && aws_cognito_user_pool.this.lambda_config[0].post_authentication == null && aws_cognito_user_pool.this.lambda_config[0].pre_token_generation == var.claim_arn
+    error_message = "Cut-over leaves more than the claim, or less."
+  }
+}
+
+run "claim_of_a_lite_pool" {
+  command = plan
+  variables {
+    phase     = "migrating"
+    tier      = "LITE"
+    claim_arn = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-legacy-claim:live"
+  }
+
+  assert {
+    condition     = aws_cognito_user_pool.this.lambda_config[0].pre_token_generation_config[0].lambda_version == "V1_0"
+    error_message = "Cognito refuses this version in a LITE pool."
+  }
+}
+
 run "cut_over" {
   command = plan
   variables {
@@ -73,7 +158,7 @@ run "cut_over_keeps_other_triggers" {
   }
 
   assert {
-    condition     = aws_cognito_user_pool.this.lambda_config[0].user_migration == null && aws_cognito_user_pool.this.lambda_config[0].pre_token_generation == var.other_triggers.pre_token_generation
+    condition     = aws_cognito_user_pool.this.lambda_config[0].user_migration == null && aws_cognito_user_pool.this.lambda_config[0].pre_token_generation == var.other_triggers.pre_token_generation && aws_cognito_user_pool.this.lambda_config[0].pre_token_generation_config[0].lambda_version == "V1_0"
     error_message = "Cut-over changes other triggers, or keeps ours."
   }
 }
@@ -94,6 +179,7 @@ run "every_setting" {
     email               = { source_arn = "arn:aws:ses:eu-west-1:444455556666:identity/example.com", from = "Example <hello@example.com>" }
     recovery            = ["verified_phone_number", "verified_email"]
     self_sign_up        = true
+    guard_arn           = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-guard-signup:live"
 
     auto_verified_attributes = []
     messages                 = { email_subject = "Your code", email_text = "It is {####}.", sms_text = "{####}" }

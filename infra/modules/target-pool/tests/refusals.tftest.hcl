@@ -312,3 +312,80 @@ run "refuses_a_name_as_alias" {
 
   expect_failures = [var.alias_attributes]
 }
+
+run "refuses_a_guard_without_an_alias" {
+  command = plan
+  variables {
+    guard_arn = "arn:aws:lambda:eu-west-1:444455556666:function:x"
+  }
+
+  expect_failures = [var.guard_arn]
+}
+
+run "refuses_a_welcome_without_an_alias" {
+  command = plan
+  variables {
+    welcome_arn = "arn:aws:lambda:eu-west-1:444455556666:function:x"
+  }
+
+  expect_failures = [var.welcome_arn]
+}
+
+run "refuses_a_claim_without_an_alias" {
+  command = plan
+  variables {
+    claim_arn = "arn:aws:lambda:eu-west-1:444455556666:function:x"
+  }
+
+  expect_failures = [var.claim_arn]
+}
+
+run "refuses_two_triggers_for_pre_sign_up" {
+  command = plan
+  variables {
+    guard_arn      = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-guard-signup:live"
+    other_triggers = { pre_sign_up = "arn:aws:lambda:eu-west-1:444455556666:function:x" }
+  }
+
+  expect_failures = [var.guard_arn]
+}
+
+run "refuses_two_triggers_for_post_authentication" {
+  command = plan
+  variables {
+    welcome_arn    = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-welcome-user:live"
+    other_triggers = { post_authentication = "arn:aws:lambda:eu-west-1:444455556666:function:x" }
+  }
+
+  expect_failures = [var.welcome_arn]
+}
+
+run "refuses_two_triggers_for_pre_token_generation" {
+  command = plan
+  variables {
+    claim_arn      = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-legacy-claim:live"
+    other_triggers = { pre_token_generation = "arn:aws:lambda:eu-west-1:444455556666:function:x" }
+  }
+
+  expect_failures = [var.claim_arn]
+}
+
+run "refuses_the_claim_beside_another_after_cut_over" {
+  command = plan
+  variables {
+    phase          = "cut-over"
+    claim_arn      = "arn:aws:lambda:eu-west-1:444455556666:function:poolferry-2026-11-prod-legacy-claim:live"
+    other_triggers = { pre_token_generation = "arn:aws:lambda:eu-west-1:444455556666:function:x" }
+  }
+
+  expect_failures = [var.claim_arn]
+}
+
+run "refuses_registrations_that_nobody_guards" {
+  command = plan
+  variables {
+    self_sign_up = true
+  }
+
+  expect_failures = [var.self_sign_up]
+}
