@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -186,7 +187,7 @@ func (p *pool) ListUsers(ctx context.Context, filter string, cursor manifest.Cur
 	}
 	for _, sub := range subs[first:to] {
 		u := p.users[sub]
-		u.Attributes = u.Attributes.Clone()
+		u.Attributes, u.Groups = u.Attributes.Clone(), nil // lists of users have no groups
 		page.Items = append(page.Items, u)
 	}
 	if to < len(subs) {
@@ -195,15 +196,43 @@ func (p *pool) ListUsers(ctx context.Context, filter string, cursor manifest.Cur
 	return page, nil
 }
 
-// source is a pool that can be seeded: without groups.
+// source is a pool that can be seeded.
 type source struct{ *pool }
 
-func (source) ListGroups(context.Context, manifest.Cursor) (scan.Page[manifest.Group], error) {
-	return scan.Page[manifest.Group]{}, nil
+func (p source) ListGroups(context.Context, manifest.Cursor) (page scan.Page[manifest.Group], err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	names := map[string]bool{}
+	for _, u := range p.users {
+		for _, name := range u.Groups {
+			names[name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		page.Items = append(page.Items, manifest.Group{Name: name})
+	}
+	return page, nil
 }
 
-func (source) ListUsersInGroup(_ context.Context, group string, _ manifest.Cursor) (scan.Page[userpool.Sub], error) {
-	return scan.Page[userpool.Sub]{}, fault.New(fault.NotFound, "no group %q", group)
+// ListUsersInGroup lists by pages that overlap, as they do where somebody joins
+// meanwhile.
+func (p source) ListUsersInGroup(_ context.Context, group string, cursor manifest.Cursor) (page scan.Page[userpool.Sub], err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var subs []userpool.Sub
+	for sub, u := range p.users {
+		if sub >= userpool.Sub(cursor) && slices.Contains(u.Groups, group) {
+			subs = append(subs, sub)
+		}
+	}
+	slices.Sort(subs)
+	const size = 5
+	if len(subs) > size {
+		page.Next = manifest.Cursor(subs[size-1])
+		subs = subs[:size]
+	}
+	page.Items = subs
+	return page, nil
 }
 
 // settings describes a target pool.

@@ -112,10 +112,22 @@ type truth struct {
 	IDMap    []reconcile.IDRow
 	Pending  []reconcile.PendingRow
 	Findings []verdict.Finding
+	Settle   []reconcile.SettleRow
 	Joins    int
 }
 
-func naive(rules verdict.Rules, mapping userpool.Mapping, staged, arrived map[userpool.Sub]userpool.User, known map[userpool.Sub]bool) truth {
+// world is what a reconciliation is about.
+type world struct {
+	rules           verdict.Rules
+	mapping         userpool.Mapping
+	staged, arrived map[userpool.Sub]userpool.User
+	known           map[userpool.Sub]bool
+	imported        map[userpool.Sub]bool
+	due             func(staged, partner userpool.User) bool // for a row of what is to be settled
+}
+
+func naive(w world) truth {
+	rules, mapping, staged, arrived, known := w.rules, w.mapping, w.staged, w.arrived, w.known
 	t := truth{Verdicts: reconcile.Counts{}}
 	count := func(v verdict.Verdict, r verdict.Reason) {
 		if t.Verdicts[v] == nil {
@@ -148,7 +160,7 @@ func naive(rules verdict.Rules, mapping userpool.Mapping, staged, arrived map[us
 	var claims []names.Claim
 	decisions := map[userpool.Sub]verdict.Decision{}
 	for sub := range identities {
-		who := verdict.Case{Arrived: partners[sub], Known: known[sub]}
+		who := verdict.Case{Arrived: partners[sub], Known: known[sub], Imported: w.imported[sub]}
 		if u, ok := mapped[sub]; ok {
 			who.Staged = &u
 		}
@@ -181,10 +193,18 @@ func naive(rules verdict.Rules, mapping userpool.Mapping, staged, arrived map[us
 			t.Joins++
 		}
 		count(row.Verdict, row.Reason)
+		s, isStaged := staged[sub]
 		if row.Sub == "" {
-			t.Pending = append(t.Pending, reconcile.PendingRow{Sub: sub, Verdict: row.Verdict, Reason: row.Reason})
-		} else {
-			t.IDMap = append(t.IDMap, row)
+			t.Pending = append(t.Pending, reconcile.PendingRow{Sub: sub, Verdict: row.Verdict, Reason: row.Reason, Groups: s.Groups})
+			continue
+		}
+		t.IDMap = append(t.IDMap, row)
+		partner := arrived[row.Sub]
+		disabled := !s.Enabled && partner.Enabled
+		if isStaged && (len(s.Groups) > 0 || disabled || len(s.MFA) > 0) && w.due(s, partner) {
+			t.Settle = append(t.Settle, reconcile.SettleRow{
+				LegacySub: sub, Sub: row.Sub, Username: row.Username, Groups: s.Groups, Disabled: disabled, MFA: s.MFA,
+			})
 		}
 	}
 	for _, u := range unlinked {
@@ -198,6 +218,7 @@ func naive(rules verdict.Rules, mapping userpool.Mapping, staged, arrived map[us
 
 func (t *truth) sort() {
 	slices.SortFunc(t.IDMap, func(a, b reconcile.IDRow) int { return cmp.Compare(a.LegacySub, b.LegacySub) })
+	slices.SortFunc(t.Settle, func(a, b reconcile.SettleRow) int { return cmp.Compare(a.LegacySub, b.LegacySub) })
 	slices.SortFunc(t.Pending, func(a, b reconcile.PendingRow) int { return cmp.Compare(a.Sub, b.Sub) })
 	slices.SortFunc(t.Findings, func(a, b verdict.Finding) int {
 		return cmp.Or(cmp.Compare(a.SourceSub, b.SourceSub), cmp.Compare(a.TargetSub, b.TargetSub), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Detail, b.Detail))
@@ -231,6 +252,13 @@ func (p *place) said(id string) (reconcile.Summary, truth) {
 		}
 		t.Findings = append(t.Findings, f)
 	}
+	for _, ref := range s.Settle {
+		rows, err := r.ReadSettleRows(p.t.Context(), ref)
+		if err != nil || len(rows) != ref.Count {
+			p.t.Fatalf("%d rows of %d, %v", len(rows), ref.Count, err)
+		}
+		t.Settle = append(t.Settle, rows...)
+	}
 	t.sort()
 	return s, t
 }
@@ -241,6 +269,10 @@ type chronicle struct {
 	generations []map[userpool.Sub]userpool.User // as they were staged, from 1
 	known       map[userpool.Sub]bool            // not in the target pool after the last whole reconciliation
 	reconciled  int                              // generation that it compared
+	last        string                           // id of it
+	imported    map[userpool.Sub]bool            // as was recorded
+	excluded    []verdict.Reason                 // as people decided
+	partners    map[userpool.Sub]userpool.Sub    // of those who were in the target pool once, and staged
 }
 
 func newChronicle(t *testing.T, source, target *pool) *chronicle {
@@ -249,7 +281,7 @@ func newChronicle(t *testing.T, source, target *pool) *chronicle {
 	for _, name := range []string{"email_verified", "phone_number", "phone_number_verified", "name", userpool.AttrLegacySub} {
 		pool.Schema[name] = userpool.AttributeSpec{Name: name, Type: userpool.TypeString, Mutable: true}
 	}
-	return &chronicle{place: p, known: map[userpool.Sub]bool{}}
+	return &chronicle{place: p, known: map[userpool.Sub]bool{}, imported: map[userpool.Sub]bool{}, partners: map[userpool.Sub]userpool.Sub{}}
 }
 
 func (c *chronicle) stage() {
@@ -275,14 +307,7 @@ func (c *chronicle) check(id string, buckets int) (reconcile.Summary, truth) {
 	if basis.Buckets != buckets {
 		c.t.Fatalf("%d buckets, not the %d that the test is about", basis.Buckets, buckets)
 	}
-	known := maps.Clone(c.known)
-	for n := c.reconciled; n < len(c.generations)-1; n++ {
-		for sub := range c.generations[n] {
-			known[sub] = true
-		}
-	}
-	rules := verdict.Rules{Pool: basis.Target.Pool.Userpool(), MFA: c.o.MFA, Exclude: c.o.Exclude, GenerationOpened: basis.Staged.Opened}
-	want := naive(rules, c.o.Mapping, c.generations[len(c.generations)-1], c.target.users, known)
+	want := c.truth(basis)
 	if diff := gocmp.Diff(want, got); diff != "" {
 		c.t.Errorf("reconciliation %s says otherwise:\n%s", id, diff)
 	}
@@ -296,11 +321,120 @@ func (c *chronicle) check(id string, buckets int) (reconcile.Summary, truth) {
 	if diff := gocmp.Diff(found, s.Findings); diff != "" {
 		c.t.Errorf("findings of %s: %s", id, diff)
 	}
-	c.known, c.reconciled = map[userpool.Sub]bool{}, len(c.generations)
+	c.settles(basis, want)
+	c.known, c.reconciled, c.last = map[userpool.Sub]bool{}, len(c.generations), id
 	for _, row := range got.Pending {
 		c.known[row.Sub] = true
 	}
 	return s, got
+}
+
+// truth is what a reconciliation of this basis has to say.
+func (c *chronicle) truth(basis reconcile.Basis) truth {
+	c.t.Helper()
+	known := maps.Clone(c.known)
+	for n := c.reconciled; n < len(c.generations)-1; n++ {
+		for sub := range c.generations[n] {
+			known[sub] = true
+		}
+	}
+	return naive(world{
+		rules: verdict.Rules{
+			Pool: basis.Target.Pool.Userpool(), MFA: c.o.MFA, Exclude: slices.Concat(c.o.Exclude, c.excluded), GenerationOpened: basis.Staged.Opened,
+		},
+		mapping: c.o.Mapping, staged: c.generations[len(c.generations)-1], arrived: c.target.users, known: known, imported: c.imported, due: c.due(),
+	})
+}
+
+// due says who has a row of what is to be settled: all in the first reconciliation,
+// later those who were not in the target pool in the last, or came after it began,
+// or signed up after its generation did.
+func (c *chronicle) due() func(staged, partner userpool.User) bool {
+	if c.last == "" {
+		return func(userpool.User, userpool.User) bool { return true }
+	}
+	last := must(c.store().ReadBasis(c.t.Context(), c.last))
+	return func(staged, partner userpool.User) bool {
+		return c.known[staged.Sub] || c.after(last, staged, partner)
+	}
+}
+
+// after is due for those who were in the target pool before.
+func (c *chronicle) after(last reconcile.Basis, staged, partner userpool.User) bool {
+	newer := len(c.generations) > c.reconciled
+	return !partner.Created.Before(last.Opened.Add(-time.Hour)) || newer && !staged.Created.Before(last.Staged.Opened.Add(-time.Hour))
+}
+
+// settles checks that nobody is lost: who is in the target pool for the first time
+// has a row. Who has a row again came within the hour of slack, or has another
+// partner, or was away meanwhile.
+func (c *chronicle) settles(basis reconcile.Basis, said truth) {
+	c.t.Helper()
+	staged := c.generations[len(c.generations)-1]
+	rows := map[userpool.Sub]int{}
+	for _, row := range said.Settle {
+		rows[row.LegacySub]++
+	}
+	for _, row := range said.IDMap {
+		s, isStaged := staged[row.LegacySub]
+		if !isStaged {
+			continue
+		}
+		before, seen := c.partners[s.Sub]
+		partner := c.target.users[row.Sub]
+		something := len(s.Groups) > 0 || len(s.MFA) > 0 || !s.Enabled && partner.Enabled
+		switch {
+		case rows[s.Sub] > 1:
+			c.t.Errorf("%s has %d rows", s.Sub, rows[s.Sub])
+		case !seen && something && rows[s.Sub] == 0:
+			c.t.Errorf("%s is in the target pool since, and is not settled", s.Sub)
+		case seen && before == row.Sub && rows[s.Sub] > 0 && !c.known[s.Sub] &&
+			!c.after(must(c.store().ReadBasis(c.t.Context(), c.last)), s, partner):
+			c.t.Errorf("%s is settled again", s.Sub)
+		}
+		c.partners[s.Sub] = row.Sub
+	}
+}
+
+// people lets people decide: some of those who are left are imported, of whom some
+// are not in the target pool after all, and some need not come.
+func (c *chronicle) people(random *rand.Rand, next *int) {
+	c.t.Helper()
+	arrived := map[string]bool{}
+	for _, u := range c.target.users {
+		arrived[u.Attributes[userpool.AttrLegacySub]] = true
+	}
+	var subs []userpool.Sub
+	for _, sub := range slices.Sorted(maps.Keys(c.source.users)) {
+		if arrived[string(sub)] || random.IntN(3) > 0 {
+			continue
+		}
+		*next++
+		v := moved(c.source.users[sub], *next, time.Now())
+		v.Status, v.Enabled = userpool.StatusResetRequired, true
+		if random.IntN(6) == 0 { // as where e-mail codes are enough to sign in
+			v.Status = userpool.StatusConfirmed
+		}
+		if _, there := c.target.users[v.Sub]; !there && random.IntN(6) > 0 {
+			c.target.users[v.Sub] = v
+		}
+		subs, c.imported[sub] = append(subs, sub), true
+	}
+	r := c.reconciliation()
+	cut := random.IntN(len(subs) + 1)
+	for n, some := range [][]userpool.Sub{subs[:cut], subs[cut:]} {
+		for range 1 + random.IntN(2) {
+			if err := r.RecordImport(c.t.Context(), fmt.Sprintf("tail-%d-%d", *next, n), some); err != nil {
+				c.t.Fatal(err)
+			}
+		}
+	}
+	if random.IntN(2) == 0 {
+		c.excluded = [][]verdict.Reason{{}, {verdict.NotSignedIn}, {verdict.Disabled, verdict.MFA}}[random.IntN(3)]
+		if _, err := r.Exclude(c.t.Context(), c.excluded); err != nil {
+			c.t.Fatal(err)
+		}
+	}
 }
 
 // moved is a user as the trigger makes them.
@@ -340,6 +474,10 @@ func populate(random *rand.Rand, source, target *pool, next *int, how string) {
 			delete(u.Attributes, "email")
 		case 4:
 			u.MFA = []string{"SOFTWARE_TOKEN_MFA"}
+		case 6:
+			u.Groups = []string{"admins"}
+		case 7:
+			u.Groups = []string{"admins", "staff", "ünï/code"}
 		case 5:
 			u.Username = fmt.Sprintf("PERSON-%d", random.IntN(*next+1))
 		}
@@ -357,6 +495,7 @@ func populate(random *rand.Rand, source, target *pool, next *int, how string) {
 		}
 		if _, there := target.users[moved(u, *next, now).Sub]; move && !there {
 			v := moved(u, *next, now)
+			v.Enabled = random.IntN(4) > 0
 			switch random.IntN(12) {
 			case 0: // not by the trigger
 				delete(v.Attributes, userpool.AttrLegacySub)
@@ -385,6 +524,9 @@ func populate(random *rand.Rand, source, target *pool, next *int, how string) {
 			u.Attributes["name"] = fmt.Sprint(random.IntN(9))
 			u.Modified = now.UTC()
 			add(source, u)
+		case 2:
+			u.Groups = [][]string{nil, {"staff"}, {"admins", "staff"}}[random.IntN(3)]
+			add(source, u)
 		}
 	}
 	for range random.IntN(15) { // the target's own
@@ -398,8 +540,12 @@ func populate(random *rand.Rand, source, target *pool, next *int, how string) {
 		add(target, own)
 	}
 	for _, sub := range slices.Sorted(maps.Keys(target.users)) {
-		if random.IntN(25) == 0 {
+		switch u := target.users[sub]; {
+		case random.IntN(25) == 0:
 			delete(target.users, sub)
+		case u.Status == userpool.StatusResetRequired && random.IntN(3) == 0: // has chosen a password
+			u.Status, u.Modified = userpool.StatusConfirmed, now.UTC()
+			add(target, u)
 		}
 	}
 }
@@ -408,7 +554,7 @@ func populate(random *rand.Rand, source, target *pool, next *int, how string) {
 // reconciliations, with other numbers of buckets each time.
 func TestSaysTheTruth(t *testing.T) {
 	kinds := map[verdict.Reason]int{}
-	joins, skipped := 0, 0
+	joins, skipped, settled, byName, grouped := 0, 0, 0, 0, 0
 	for seed := range uint64(60) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 3)) //nolint:gosec // repeatable on purpose
@@ -437,13 +583,24 @@ func TestSaysTheTruth(t *testing.T) {
 				}
 				time.Sleep(time.Hour)
 				populate(random, newPool(), c.target, &next, how)
+				if random.IntN(2) == 0 {
+					c.people(random, &next)
+				}
 				_, got := c.check(fmt.Sprintf("r%d", n), 1<<random.IntN(5))
 				for _, reasons := range got.Verdicts {
 					for reason := range reasons {
 						kinds[reason]++
 					}
 				}
-				joins += got.Joins
+				joins, settled = joins+got.Joins, settled+len(got.Settle)
+				for _, row := range got.Settle {
+					if slices.ContainsFunc(got.IDMap, func(id reconcile.IDRow) bool { return id.LegacySub == row.LegacySub && id.JoinedBy != "legacy_sub" }) {
+						byName++
+					}
+				}
+				for _, row := range got.Pending {
+					grouped += len(row.Groups)
+				}
 				if t.Failed() {
 					t.Fatalf("seed %d, reconciliation %d", seed, n)
 				}
@@ -452,14 +609,14 @@ func TestSaysTheTruth(t *testing.T) {
 	}
 	for _, reason := range []verdict.Reason{
 		verdict.SignedIn, verdict.MustReset, verdict.NotStaged, verdict.JoinedByEmail, verdict.JoinedByUsername, verdict.Vanished,
-		verdict.VanishedAfterMoving, verdict.Own, verdict.Federated, verdict.NotSignedIn,
+		verdict.VanishedAfterMoving, verdict.Own, verdict.Federated, verdict.NotSignedIn, verdict.Tail,
 	} {
 		if kinds[reason] == 0 {
 			t.Errorf("no world had anybody %s, only %v", reason, kinds)
 		}
 	}
-	if joins == 0 || skipped == 0 {
-		t.Errorf("%d joins, %d generations skipped", joins, skipped)
+	if joins == 0 || skipped == 0 || settled == 0 || byName == 0 || grouped == 0 {
+		t.Errorf("%d joins, %d generations skipped, %d to settle, %d of them joined by name, %d groups of pending users", joins, skipped, settled, byName, grouped)
 	}
 }
 
