@@ -61,7 +61,7 @@ const (
 	WelcomeUser    = "welcome-user"     // target account: what the hook of a first sign-in may do
 	GuardSignup    = "guard-signup"     // target account: what the hook of a registration may do
 	LogsOnly       = "logs-only"        // target account: write the log, for a function that calls nothing
-	TailJobs       = "tail-jobs"        // target account: besides reconciliation, run import jobs and read their log
+	TailJobs       = "tail-jobs"        // target account: besides, run import jobs and read their log
 	ImportLogTrust = "import-log-trust" // target account: lets import jobs of the target pool run as the role of their log
 	ImportLog      = "import-log"       // target account: what that role may do
 	Tail           = "tail"             // target account: what the tail state machine may do

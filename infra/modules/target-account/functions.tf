@@ -119,15 +119,15 @@ locals {
     }
     open-tail = {
       does        = "takes the lease of an import and looks at its plan"
-      policies    = ["reconciliation", "tail-jobs", "target-directory", "target-settings", "staging-key-use"]
+      policies    = ["reconciliation", "staging-key-use"]
       timeout     = 300
-      memory      = 512
+      memory      = 256
       concurrency = 2
       metrics     = false
     }
     write-tail = {
       does        = "writes one file of users to import"
-      policies    = ["reconciliation", "tail-jobs", "staging-key-use"]
+      policies    = ["reconciliation", "staging-key-use"]
       timeout     = 890
       memory      = 2048
       concurrency = 2
@@ -143,9 +143,9 @@ locals {
     }
     close-tail = {
       does        = "adds up what became of everybody in an import"
-      policies    = ["reconciliation", "tail-jobs", "staging-key-use"]
+      policies    = ["reconciliation", "staging-key-use"]
       timeout     = 300
-      memory      = 512
+      memory      = 256
       concurrency = 2
       metrics     = true
     }
