@@ -91,7 +91,7 @@ func New(o Options) *Lookup {
 type edition struct {
 	summary reconcile.Summary
 	basis   reconcile.Basis
-	items   []reconcile.IndexItem // of the generation that was compared
+	items   []reconcile.IndexItem // of the profiles of the generation that was compared
 	origin  manifest.Origin
 	pool    userpool.Pool // the target
 }
@@ -182,7 +182,7 @@ func newEdition(summary reconcile.Summary, basis reconcile.Basis) (*edition, err
 	}
 	e := &edition{summary: summary, basis: basis, origin: basis.Origin(basis.Staged.Generation), pool: basis.Target.Pool.Userpool()}
 	for _, item := range basis.Items {
-		if item.Generation == basis.Staged.Generation {
+		if item.Generation == basis.Staged.Generation && item.Shard.Content == manifest.Profiles {
 			e.items = append(e.items, item)
 		}
 	}
