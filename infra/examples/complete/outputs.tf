@@ -17,3 +17,8 @@ output "dashboard_name" {
   description = "The CloudWatch dashboard of the run."
   value       = module.target_account.dashboard_name
 }
+
+output "operator_policy" {
+  description = "IAM policy document for who runs the command line tool: terraform output -raw operator_policy"
+  value       = module.target_account.operator_policy
+}

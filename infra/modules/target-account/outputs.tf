@@ -55,7 +55,7 @@ output "import_log_role_arn" {
 }
 
 output "operator_policy" {
-  description = "IAM policy document for who runs the command line tool: seed, reconcile, tail, cutover, rollback, purge, forget. Besides it they need the secrets that they work with, and iam:PassRole on the role of SMS where the pool has one."
+  description = "IAM policy document for who runs the command line tool: seed, reconcile, tail, cutover, rollback, purge, forget. README.md says what they need besides."
   value = templatefile("${path.module}/policies/operator.json", {
     export_role_arn             = local.configuration.source.export_role_arn
     staging_bucket_arn          = local.staging_bucket_arn
