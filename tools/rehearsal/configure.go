@@ -45,6 +45,8 @@ audit:
   name_key: {{.NameKey}}
 staging:
   bucket: {{.Bucket}}
+tail:
+  import_log_role_arn: {{.ImportLogRole}}
 `))
 
 // configure writes the poolferry.yaml and reads it back, as an operator's file
@@ -56,6 +58,7 @@ func (w *World) configure(ctx context.Context) error {
 		"Source": w.Source, "Target": w.Target, "ExternalID": externalID,
 		"LoginRole": roleARN(w.Source.Account, loginRole), "ExportRole": roleARN(w.Source.Account, exportRole),
 		"ClientSecret": clientSecret, "NameKey": nameKey, "Run": runID, "Bucket": stagingBucket,
+		"ImportLogRole": roleARN(w.Target.Account, importLog),
 	})
 	if err != nil {
 		return err

@@ -26,6 +26,7 @@ import (
 	"poolferry/internal/cognito"
 	"poolferry/internal/config"
 	"poolferry/internal/sandbox"
+	"poolferry/internal/sandbox/cloudwatch"
 	"poolferry/internal/sandbox/cognitoidp"
 	"poolferry/internal/sandbox/cognitoidp/triggers"
 	"poolferry/internal/sandbox/crowd"
@@ -101,6 +102,7 @@ type World struct {
 	SecretsManager *secretsmanager.Service
 	Logs           *logs.Service
 	Quotas         *servicequotas.Service
+	CloudWatch     *cloudwatch.Service
 	Source         Site
 	Target         Site
 	People         []crowd.Person
@@ -136,11 +138,13 @@ func New(ctx context.Context, o Options) (*World, error) {
 			*w = io.Discard
 		}
 	}
+	metrics := cloudwatch.New(cloudwatch.Options{Account: targetAccount, Region: targetRegion, Now: o.Now})
+	o.FunctionLog = io.MultiWriter(o.FunctionLog, metrics) // as CloudWatch finds metrics in logs
 	w := &World{
-		options: o,
-		Source:  Site{Label: "source", Account: sourceAccount, Region: sourceRegion},
-		Target:  Site{Label: "target", Account: targetAccount, Region: targetRegion},
-		calls:   &callCounter{},
+		options: o, CloudWatch: metrics,
+		Source: Site{Label: "source", Account: sourceAccount, Region: sourceRegion},
+		Target: Site{Label: "target", Account: targetAccount, Region: targetRegion},
+		calls:  &callCounter{},
 	}
 	log := slog.New(counting{slog.NewJSONHandler(o.RequestLog, nil), w.calls})
 	w.Sandbox = sandbox.New(sandbox.Options{
@@ -190,6 +194,7 @@ func (w *World) build(ctx context.Context) error {
 		func() error { return w.Sandbox.Register(w.SecretsManager) },
 		func() error { return w.Sandbox.Register(w.Logs) },
 		func() error { return w.Sandbox.Register(w.Quotas) },
+		func() error { return w.Sandbox.Register(w.CloudWatch) },
 		func() error { return w.Sandbox.AddAccount(w.Source.Label, w.Source.Account) },
 		func() error { return w.Sandbox.AddAccount(w.Target.Label, w.Target.Account) },
 		w.createPools,

@@ -12,6 +12,7 @@ import (
 const (
 	loginRole  = "poolferry-login"
 	exportRole = "poolferry-export"
+	importLog  = "poolferry-import-log"
 	operator   = "operator"
 	externalID = "poolferry-rehearsal"
 	bucketARN  = "arn:aws:s3:::" + stagingBucket
@@ -87,6 +88,9 @@ func (w *World) roles() []role {
 				"operator_arn": fmt.Sprintf("arn:aws:iam::%s:user/%s", w.Target.Account, operator),
 			})},
 			[]policy{{infra.ExportRole, pool}}},
+		{w.Target.Account, importLog,
+			policy{infra.ImportLogTrust, map[string]string{"target_account": w.Target.Account, "target_pool_arn": poolARN(w.Target)}},
+			[]policy{{infra.ImportLog, map[string]string{"partition": "aws", "region": w.Target.Region, "target_account": w.Target.Account}}}},
 	}
 	for _, d := range deployments {
 		var policies []policy
@@ -118,6 +122,17 @@ func (w *World) policyValues(name, function string) map[string]string {
 		return map[string]string{"staging_bucket_arn": bucketARN, "run": runID, "log_group_arn": log}
 	case infra.ReconciliationSweep, infra.SeedingSweep:
 		return map[string]string{"staging_bucket_arn": bucketARN, "run": runID}
+	case infra.Settle, infra.WelcomeUser:
+		return map[string]string{"staging_bucket_arn": bucketARN, "run": runID, "log_group_arn": log, "target_pool_arn": poolARN(w.Target)}
+	case infra.GuardSignup:
+		return map[string]string{"staging_bucket_arn": bucketARN, "run": runID, "log_group_arn": log}
+	case infra.LogsOnly:
+		return map[string]string{"log_group_arn": log}
+	case infra.TailJobs:
+		return map[string]string{
+			"target_pool_arn": poolARN(w.Target), "import_log_role_arn": roleARN(w.Target.Account, importLog),
+			"pool_log_group_arn": fmt.Sprintf("arn:aws:logs:%s:%s:log-group:/aws/cognito/userpools/%s", w.Target.Region, w.Target.Account, w.Target.PoolID),
+		}
 	case infra.TargetDirectory, infra.TargetSettings:
 		return map[string]string{"target_pool_arn": poolARN(w.Target)}
 	}
