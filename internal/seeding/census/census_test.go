@@ -1,4 +1,4 @@
-package census
+package census_test
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 
 	"poolferry/internal/fault"
 	"poolferry/internal/manifest"
+	"poolferry/internal/seeding/census"
 	"poolferry/internal/store"
 	"poolferry/internal/store/memory"
 	"poolferry/internal/userpool"
@@ -118,7 +119,7 @@ func (s *stage) generation(n int, slices ...slice) {
 		}
 		c, err := c.Advance("", noon, parts...)
 		s.check(err)
-		if repeats, err := Repeats(ctx, s.run, c); err != nil || repeats != slice.repeats && slice.repeats >= 0 {
+		if repeats, err := census.Repeats(ctx, s.run, c); err != nil || repeats != slice.repeats && slice.repeats >= 0 {
 			s.t.Fatalf("shard %s: %d repeats, want %d: %v", slice.shard.ID, repeats, slice.repeats, err)
 		}
 		commit, err := c.Commit(max(slice.repeats, 0), noon)
@@ -157,21 +158,21 @@ func (s *stage) ordinary(n int) {
 func TestVerify(t *testing.T) {
 	s := newStage(t)
 	s.ordinary(1)
-	got, err := Verify(t.Context(), s.run, 1)
+	got, err := census.Verify(t.Context(), s.run, 1)
 	if err != nil || got.Err() != nil {
 		t.Fatal(err, got.Err())
 	}
-	want := Report{Generation: 1, Shards: 4, Parts: 5, Profiles: 3, Members: 3, Repeats: 2, Groups: 2, Estimate: 7, Bytes: got.Bytes}
+	want := census.Report{Generation: 1, Shards: 4, Parts: 5, Profiles: 3, Members: 3, Repeats: 2, Groups: 2, Estimate: 7, Bytes: got.Bytes}
 	if diff := cmp.Diff(want, got); diff != "" || got.Bytes == 0 {
 		t.Error(diff)
 	}
-	if _, err := Verify(t.Context(), s.run, 2); fault.KindOf(err) != fault.NotFound {
+	if _, err := census.Verify(t.Context(), s.run, 2); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("no such generation: %v", err)
 	}
 	open := manifest.Generation{Origin: manifest.Origin{Run: runID, Generation: 2, PlanSHA256: s.digest}, Shards: []manifest.Shard{all}, Opened: noon}
 	_, err = s.run.OpenGeneration(t.Context(), open)
 	s.check(err)
-	if _, err := Verify(t.Context(), s.run, 2); fault.KindOf(err) != fault.Conflict || !strings.Contains(err.Error(), "not closed yet") {
+	if _, err := census.Verify(t.Context(), s.run, 2); fault.KindOf(err) != fault.Conflict || !strings.Contains(err.Error(), "not closed yet") {
 		t.Errorf("not closed: %v", err)
 	}
 }
@@ -203,7 +204,7 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 		s.wantFinding(key, "deleted")
 		s.put(key, o.Body)
 	}
-	if report, err := Verify(t.Context(), s.run, 1); err != nil || report.Err() != nil {
+	if report, err := census.Verify(t.Context(), s.run, 1); err != nil || report.Err() != nil {
 		t.Error(err, report.Err())
 	}
 }
@@ -216,7 +217,7 @@ func (s *stage) put(key string, body []byte) {
 
 func (s *stage) wantFinding(key, what string) {
 	s.t.Helper()
-	report, err := Verify(s.t.Context(), s.run, 1)
+	report, err := census.Verify(s.t.Context(), s.run, 1)
 	if err == nil {
 		err = report.Err()
 	}
@@ -261,7 +262,7 @@ func TestVerifyProves(t *testing.T) {
 		t.Run(want, func(t *testing.T) {
 			s := newStage(t)
 			s.generation(1, slices...)
-			report, err := Verify(t.Context(), s.run, 1)
+			report, err := census.Verify(t.Context(), s.run, 1)
 			if err != nil || report.Err() == nil || !strings.Contains(report.Err().Error(), want) {
 				t.Errorf("%v, found %v", err, report.Err())
 			}
@@ -279,7 +280,7 @@ func TestVerifyCannotLook(t *testing.T) {
 	for n := range 13 {
 		bucket := failing{Bucket: s.bucket, left: &atomic.Int64{}}
 		bucket.left.Store(int64(n))
-		report, err := Verify(t.Context(), store.NewRun(bucket, runID), 1)
+		report, err := census.Verify(t.Context(), store.NewRun(bucket, runID), 1)
 		if fault.KindOf(err) != fault.Unavailable || len(report.Problems) > 0 {
 			t.Errorf("failing at call %d: %v, %v", n, err, report.Problems)
 		}
@@ -312,13 +313,13 @@ func TestDiff(t *testing.T) {
 		slice{shard: all, users: [][]userpool.User{{person(d, "1"), person(b, "newer")}, {person(b, "new"), person(a, "same")}}, repeats: 1},
 		slice{shard: members, members: [][]manifest.Member{{{Group: "staff", Sub: b}, {Group: "vip", Sub: b}}}},
 	)
-	want := []Change{
-		{Removed, a, "staff"}, {Changed, b, ""}, {Added, b, "vip"}, {Removed, c, ""}, {Added, d, ""},
+	want := []census.Change{
+		{census.Removed, a, "staff"}, {census.Changed, b, ""}, {census.Added, b, "vip"}, {census.Removed, c, ""}, {census.Added, d, ""},
 	}
 	for _, most := range []int{1000, 3, 1} {
 		got := s.changes(1, 2, most)
 		if most < 1000 { // in rounds, so in another order
-			index := map[Change]bool{}
+			index := map[census.Change]bool{}
 			for _, c := range got {
 				index[c] = true
 			}
@@ -339,21 +340,21 @@ func TestDiff(t *testing.T) {
 	if got := s.changes(2, 2, 3); len(got) > 0 {
 		t.Errorf("a generation differs from itself: %v", got)
 	}
-	for _, err := range Diff(t.Context(), s.run, 1, 3) {
+	for _, err := range census.Diff(t.Context(), s.run, 1, 3) {
 		if fault.KindOf(err) != fault.NotFound {
 			t.Error(err)
 		}
 	}
-	next, leave := iter.Pull2(Diff(t.Context(), s.run, 1, 2))
+	next, leave := iter.Pull2(census.Diff(t.Context(), s.run, 1, 2))
 	if _, err, more := next(); err != nil || !more {
 		t.Error(err)
 	}
 	leave() // whoever has seen enough may leave
 }
 
-func (s *stage) changes(from, to, most int) (all []Change) {
+func (s *stage) changes(from, to, most int) (all []census.Change) {
 	s.t.Helper()
-	for c, err := range diff(s.t.Context(), s.run, from, to, most) {
+	for c, err := range census.DiffWith(s.t.Context(), s.run, from, to, most) {
 		s.check(err)
 		all = append(all, c)
 	}
@@ -373,7 +374,7 @@ func TestDiffRefuses(t *testing.T) {
 		o.Body[len(o.Body)/2] ^= 1
 		s.put(key, o.Body)
 		var found error
-		for _, err := range Diff(t.Context(), s.run, 1, 2) {
+		for _, err := range census.Diff(t.Context(), s.run, 1, 2) {
 			found = err
 		}
 		if fault.KindOf(found) != fault.Invalid || !strings.Contains(found.Error(), strings.TrimPrefix(key, "runs/"+runID+"/")) {
