@@ -93,7 +93,8 @@ type edition struct {
 	basis   reconcile.Basis
 	items   []reconcile.IndexItem // of the profiles of the generation that was compared
 	origin  manifest.Origin
-	pool    userpool.Pool // the target
+	pool    userpool.Pool         // the target
+	rows    [][]reconcile.RowsRef // by bucket: where rows of its users are, among others
 }
 
 // Summary returns the final word on the reconciliation that is asked. The error
@@ -187,6 +188,16 @@ func newEdition(summary reconcile.Summary, basis reconcile.Basis) (*edition, err
 		}
 	}
 	e.basis.Items = nil
+	e.rows = make([][]reconcile.RowsRef, basis.Buckets)
+	for _, ref := range summary.Pending {
+		if ref.Format != reconcile.FormatJSONL {
+			continue
+		}
+		// The numbers of buckets are powers of two, and buckets nest by low bits.
+		for bucket := ref.Bucket & (basis.Buckets - 1); bucket < basis.Buckets; bucket += min(ref.Of, basis.Buckets) {
+			e.rows[bucket] = append(e.rows[bucket], ref)
+		}
+	}
 	return e, nil
 }
 

@@ -121,7 +121,7 @@ func (l *Lookup) Pending(ctx context.Context, sub userpool.Sub) (row reconcile.P
 
 // shelves returns the rows in which users of a bucket are, among others.
 func (l *Lookup) shelves(ctx context.Context, e *edition, bucket int) (all []*shelf, err error) {
-	for _, ref := range e.rowsOf(bucket) {
+	for _, ref := range e.rows[bucket] {
 		s, err := remembered(ctx, l.memory, ref.Key, func() (*shelf, error) {
 			rows, err := l.rows(ctx, ref)
 			if err != nil {
@@ -135,18 +135,6 @@ func (l *Lookup) shelves(ctx context.Context, e *edition, bucket int) (all []*sh
 		all = append(all, s)
 	}
 	return all, nil
-}
-
-// rowsOf returns the objects in which rows of a bucket are. The numbers of buckets
-// are powers of two, and buckets nest by low bits.
-func (e *edition) rowsOf(bucket int) (refs []reconcile.RowsRef) {
-	for _, ref := range e.summary.Pending {
-		low := min(ref.Of, e.basis.Buckets) - 1
-		if ref.Format == reconcile.FormatJSONL && ref.Bucket&low == bucket&low {
-			refs = append(refs, ref)
-		}
-	}
-	return refs
 }
 
 func (l *Lookup) rows(ctx context.Context, ref reconcile.RowsRef) ([]reconcile.PendingRow, error) {

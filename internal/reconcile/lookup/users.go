@@ -77,7 +77,7 @@ func (l *Lookup) users(ctx context.Context, bucket int, yield func(reconcile.Pen
 
 // pending returns the rows of a bucket's staged users, sorted by sub.
 func (l *Lookup) pending(ctx context.Context, e *edition, bucket int) (all []reconcile.PendingRow, err error) {
-	for _, ref := range e.rowsOf(bucket) {
+	for _, ref := range e.rows[bucket] {
 		rows, err := l.rows(ctx, ref)
 		if err != nil {
 			return nil, err
