@@ -12,6 +12,7 @@ import (
 	"poolferry/internal/manifest"
 	"poolferry/internal/reconcile"
 	"poolferry/internal/reconcile/shuffle"
+	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/scan"
 	"poolferry/internal/userpool"
 )
@@ -35,9 +36,9 @@ func sampleBasis() reconcile.Basis {
 	low := int64(1)
 	return reconcile.Basis{
 		Run: runID, ID: "r2", Execution: "arn:aws:states:::r2", Opened: noon, PlanSHA256: sum,
-		Staged:   &reconcile.Staged{Generation: 4, Opened: noon, Closed: noon, Profiles: 9, Lines: 10, Bytes: 99, Missing: []string{}},
+		Staged:   &reconcile.Staged{Generation: 4, Opened: noon, Closed: noon, Profiles: 9, Lines: 10, Bytes: 99, Missing: []string{}, Grouped: true},
 		Skipped:  []reconcile.Staged{{Generation: 2, Opened: noon, Closed: noon, Missing: []string{}}},
-		Previous: &reconcile.Previous{ID: "r1", Generation: 1, Buckets: 2},
+		Previous: &reconcile.Previous{ID: "r1", Generation: 1, Buckets: 2, Opened: noon, GenerationOpened: noon},
 		Items: []reconcile.IndexItem{{
 			ID: "g00004-s000-i00000", Generation: 4, Commit: manifest.DocumentRef{Key: "gen-4/shards/all/commit.json", SHA256: sum},
 			Shard: scan.Serial()[0], Parts: 2, Lines: 10, Bytes: 99,
@@ -47,6 +48,8 @@ func sampleBasis() reconcile.Basis {
 			Pool: reconcile.Pool{ID: "eu-central-1_new", Schema: []reconcile.Attribute{{Name: "email", Type: "String", Min: &low}}, Aliases: []string{"email"}, MFA: "OPTIONAL"},
 		},
 		Buckets: 2, Seeding: reconcile.Start{Start: true, Generation: 5, Why: reconcile.StartStale}, Partial: []string{reconcile.PartialStale},
+		Exclude:  []verdict.Reason{verdict.NotSignedIn},
+		Imported: []reconcile.RowsRef{{Stored: reconcile.Stored{Key: "imports/tail-1/00000-ab.jsonl.gz", Bytes: 9, SHA256: sum}, Count: 3, Format: reconcile.FormatJSONL, Of: 1}},
 	}
 }
 
@@ -107,6 +110,8 @@ func TestDocumentsOfOpeningAreChecked(t *testing.T) {
 		"items[1]":                       func(b *reconcile.Basis) { b.Items = append(b.Items, b.Items[0]) },
 		"skipped, items, partial":        func(b *reconcile.Basis) { b.Partial = nil },
 		"opened is missing":              func(b *reconcile.Basis) { b.Opened = time.Time{} },
+		"exclude":                        func(b *reconcile.Basis) { b.Exclude[0] = verdict.Vanished },
+		"rows":                           func(b *reconcile.Basis) { b.Imported[0].Format = "xml" },
 		"generation 4: order, missing, ": func(b *reconcile.Basis) { b.Staged.Profiles = 11 },
 	} {
 		b := sampleBasis()

@@ -19,7 +19,7 @@ import (
 // finished is a place where everybody has moved, and one reconciliation has said
 // so: the next one that is whole makes the migration complete.
 func finished(t *testing.T, users int) *place {
-	p := newPlace(t, newPool(people(users, person)...), newPool())
+	p := newPlace(t, newPool(people(users, employee)...), newPool())
 	p.o.Shards = scan.ShardsSerial
 	p.o.Limits = scan.Limits{Time: time.Minute, Lines: users/3 + 1, Bytes: 1 << 20}
 	p.target.estimate = func(int) int { return 8 * (24 << 20) / 600 }
@@ -34,6 +34,13 @@ func finished(t *testing.T, users int) *place {
 		t.Fatalf("%+v", out)
 	}
 	return p
+}
+
+// employee is a person in a group.
+func employee(n int) userpool.User {
+	u := person(n)
+	u.Groups = []string{"staff"}
+	return u
 }
 
 // keys are those of the objects whose key has some text in it, without the run.
@@ -96,6 +103,21 @@ func TestNeverComplete(t *testing.T) {
 	}
 	now := func(do func(p *place)) func(*execution) { return func(e *execution) { do(e.p) } }
 	again := func(p *place) { p.seed(2) } // nothing of it is indexed yet
+	imports := func(p *place) {
+		var subs []userpool.Sub
+		for sub := range p.source.users {
+			subs = append(subs, sub)
+		}
+		if err := p.reconciliation().RecordImport(p.t.Context(), "tail-1", subs); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	imported := func(step string, harm func(p *place)) func(*execution) {
+		return func(e *execution) {
+			imports(e.p)
+			at(step, harm)(e)
+		}
+	}
 	type healing int
 	const (
 		byItself healing = iota
@@ -118,6 +140,12 @@ func TestNeverComplete(t *testing.T) {
 		"staged segment damaged":                      {at("compare", func(p *place) { p.damage("gen-1/index-8/g00001-s000-i00000-", 5) }), "buckets_missing", bySeeding},
 		"staged footer damaged":                       {at("match", func(p *place) { p.damage("gen-1/index-8/g00001-s000-i00000-", -30) }), "failed", bySeeding},
 		"staged segments missing":                     {at("compare", func(p *place) { p.drop("gen-1/index-8/g00001-s000-i00000-") }), "buckets_missing", bySeeding},
+		"memberships missing":                         {now(func(p *place) { again(p); p.drop("gen-2/shards/groups/1/part-") }), "failed", never},
+		"memberships damaged":                         {at("compare", func(p *place) { p.damage("gen-1/index-8/g00001-s001-i00000-", 5) }), "buckets_missing", bySeeding},
+		"memberships without a footer":                {at("match", func(p *place) { p.damage("gen-1/index-8/g00001-s001-i00000-", -30) }), "failed", bySeeding},
+		"imports damaged":                             {imported("match", func(p *place) { p.damage("imports/tail-1/", 30) }), "failed", never},
+		"imported segments damaged":                   {imported("compare", func(p *place) { p.damage("reconcile/second/imported/", 5) }), "buckets_missing", byItself},
+		"imported segments missing":                   {imported("compare", func(p *place) { p.drop("reconcile/second/imported/") }), "buckets_missing", byItself},
 		"arrived segment damaged":                     {at("compare", func(p *place) { p.damage("reconcile/second/target/all/1/part-00001", 5) }), "buckets_missing", byItself},
 		"arrived segments missing":                    {at("match", func(p *place) { p.drop("reconcile/second/target/all/1/part-00001") }), "failed", byItself},
 		"names damaged":                               {at("match", func(p *place) { p.damageNames("reconcile/second/target/all/1/part-00001") }), "failed", byItself},

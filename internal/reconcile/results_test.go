@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"poolferry/internal/document"
 	"poolferry/internal/fault"
@@ -49,6 +51,7 @@ func results() map[string]result {
 		"bucket-plan": {reconcile.BucketPlan{
 			Run: runID, ID: "r2", Bucket: 1, Buckets: 2, Skipped: pieces("gen-2/index-2/x.seg"), Staged: pieces("gen-4/index-2/x.seg"),
 			Arrived: pieces("reconcile/r2/target/all/1/x.seg"), Contested: reconcile.Contested{Names: 1, Offset: 3, Length: 14, SHA256: sum}, Previous: rows("reconcile/r1/pending/00001-ab.jsonl.gz", reconcile.FormatJSONL),
+			Members: pieces("gen-4/index-2/y.seg"), Imported: pieces("reconcile/r2/imported/00000-ab.seg"),
 		}, reads(reconcile.DecodeBucketPlan)},
 		"match": {reconcile.Matched{
 			Run: runID, ID: "r2", Buckets: 2, NameBuckets: 1, Contested: reconcile.Stored{Key: "reconcile/r2/contested.bin", Bytes: 14, SHA256: sum}, Names: 1,
@@ -58,7 +61,7 @@ func results() map[string]result {
 			Run: runID, ID: "r2", Bucket: 1, Buckets: 2, PlanSHA256: sum, Staged: 4, Carried: 1, Arrived: 3, Deferred: 2,
 			Verdicts: counts, Findings: map[verdict.FindingKind]int{verdict.Drift: 1}, Critical: 0, Sample: []verdict.Finding{found},
 			IDMap: rows("reconcile/r2/idmap/00001-ab.csv.gz", reconcile.FormatCSV), Pending: rows("reconcile/r2/pending/00001-ab.jsonl.gz", reconcile.FormatJSONL),
-			FindingRows: rows("reconcile/r2/findings/00001-ab.jsonl.gz", reconcile.FormatJSONL), Claims: &claims, Read: 5, Written: 6, Began: noon, Ended: noon,
+			FindingRows: rows("reconcile/r2/findings/00001-ab.jsonl.gz", reconcile.FormatJSONL), Settle: rows("reconcile/r2/settle/00001-ab.jsonl.gz", reconcile.FormatJSONL), Claims: &claims, Read: 5, Written: 6, Began: noon, Ended: noon,
 		}, reads(reconcile.DecodeCompared)},
 		"summary": {reconcile.Summary{
 			Run: runID, ID: "r2", Started: noon, Ended: noon, Generation: 4, Closed: true, Stale: true, Missing: []string{"3"}, Profiles: 9,
@@ -66,7 +69,12 @@ func results() map[string]result {
 			Sample: []verdict.Finding{found}, Joins: 1, TargetUsers: 7, Percent: 75, Partial: []string{reconcile.PartialStale}, Failure: "States.Timeout",
 			Buckets: 2, Bytes: reconcile.Bytes{Manifest: 1, Read: 2, Written: 3}, Stages: map[string]float64{"index": 1.5},
 			IDMap: rows("reconcile/r2/idmap/00001-ab.csv.gz", reconcile.FormatCSV), Pending: rows("reconcile/r2/pending/00001-ab.jsonl.gz", reconcile.FormatJSONL), FindingRows: []reconcile.RowsRef{},
+			Settle: rows("reconcile/r2/settle/00001-ab.jsonl.gz", reconcile.FormatJSONL),
 		}, reads(reconcile.DecodeSummary)},
+		"decisions": {reconcile.Decisions{
+			Run: runID, Exclude: []verdict.Reason{verdict.Disabled, verdict.NotSignedIn}, Updated: noon,
+			Imports: []reconcile.Import{{ID: "tail-1", At: noon, Count: 2, Rows: rows("imports/tail-1/00001-ab.jsonl.gz", reconcile.FormatJSONL)}},
+		}, reads(reconcile.DecodeDecisions)},
 	}
 }
 
@@ -113,7 +121,18 @@ func TestResultsRefuse(t *testing.T) {
 	all := results()
 	indexed, plan, match := all["indexed"].doc.(reconcile.Indexed), all["bucket-plan"].doc.(reconcile.BucketPlan), all["match"].doc.(reconcile.Matched)
 	compared, summary := all["bucket-result"].doc.(reconcile.Compared), all["summary"].doc.(reconcile.Summary)
+	decided := all["decisions"].doc.(reconcile.Decisions)
 	for name, doc := range map[string]interface{ Encode() ([]byte, error) }{
+		"decisions without a list": func(d reconcile.Decisions) reconcile.Decisions { d.Exclude = nil; return d }(decided),
+		"an import of other rows": func(d reconcile.Decisions) reconcile.Decisions {
+			d.Imports = slices.Clone(d.Imports)
+			d.Imports[0].Count++
+			return d
+		}(decided),
+		"an import twice": func(d reconcile.Decisions) reconcile.Decisions {
+			d.Imports = slices.Concat(d.Imports, d.Imports)
+			return d
+		}(decided),
 		"index of fewer users":   func(i reconcile.Indexed) reconcile.Indexed { i.Segments.Count--; return i }(indexed),
 		"index of other buckets": func(i reconcile.Indexed) reconcile.Indexed { i.Buckets = 3; return i }(indexed),
 		"plan of no bucket":      func(p reconcile.BucketPlan) reconcile.BucketPlan { p.Bucket = 2; return p }(plan),
@@ -147,6 +166,7 @@ func TestResultsRefuse(t *testing.T) {
 		"match":  match.Of(runID, "r3"),
 		"result": compared.Of("other", "r2", 1),
 		"sum":    summary.Of(runID, "r3"),
+		"people": decided.Of("other"),
 	} {
 		if fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%s of others: %v", name, err)
@@ -154,9 +174,33 @@ func TestResultsRefuse(t *testing.T) {
 	}
 }
 
+// FuzzRows: whatever is taken for rows is written as rows again.
+func FuzzRows(f *testing.F) {
+	for _, rows := range [][]reconcile.SettleRow{
+		{{LegacySub: "a", Sub: "b", Username: "ann", Groups: []string{"admins"}, Disabled: true, MFA: []string{"SMS_MFA"}}, {}}, {},
+	} {
+		f.Add(must(reconcile.EncodeRows(rows)), len(rows))
+	}
+	f.Add([]byte("no gzip"), 1)
+	f.Fuzz(func(t *testing.T, data []byte, count int) {
+		ref := reconcile.RowsRef{Stored: reconcile.Stored{Key: "k"}, Count: count, Format: reconcile.FormatJSONL, Of: 1}
+		rows, err := reconcile.DecodeRows[reconcile.SettleRow](data, ref)
+		if err != nil {
+			if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "k") {
+				t.Fatal(err)
+			}
+			return
+		}
+		again, err := reconcile.DecodeRows[reconcile.SettleRow](must(reconcile.EncodeRows(rows)), ref)
+		if diff := cmp.Diff(rows, again, cmpopts.EquateEmpty()); err != nil || diff != "" || len(rows) != count {
+			t.Fatalf("%d rows of %d, %v: %s", len(rows), count, err, diff)
+		}
+	})
+}
+
 // FuzzResults: whatever is taken for a document is written again as it was.
 func FuzzResults(f *testing.F) {
-	kinds := []string{"indexed", "bucket-plan", "match", "bucket-result", "summary"}
+	kinds := []string{"indexed", "bucket-plan", "match", "bucket-result", "summary", "decisions"}
 	for i, kind := range kinds {
 		f.Add(must(results()[kind].doc.Encode()), i)
 	}

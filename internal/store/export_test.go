@@ -20,6 +20,10 @@ func Keys() []string {
 		matchKey("r1"), contestedKey("r1"), summaryKey("r1"), reconciliationReportKey("r1"),
 	}
 	keys = append(keys, decisionsKey, importRowsKey("tail-1", bucketName(17), sum, "jsonl.gz"))
+	keys = append(keys, cutoverJournalKey, cutoverSnapshotKey("c1"))
+	keys = append(keys, settleKey, unsettledKey("failed", sum, "jsonl.gz"), unsettledKey("given-up", sum, "jsonl.gz"))
+	keys = append(keys, tailLeaseKey, tailPlanKey("t1"), tailStateKey("t1"), tailFileKey("t1", 7), tailResultsKey("t1", 7),
+		tailObjectKey("t1", 7, "csv", sum), tailObjectKey("t1", 7, "lines", sum), tailObjectKey("t1", 7, "refused", sum), tailObjectKey("t1", 7, "results", sum))
 	for _, bucket := range []string{bucketName(17), contestedName} {
 		keys = append(keys, bucketPlanKey("r1", bucket), bucketResultKey("r1", bucket))
 		for rows, format := range map[string]string{"idmap": "csv.gz", "pending": "jsonl.gz", "findings": "jsonl.gz", "settle": "jsonl.gz", "claims": "seg", "imported": "seg"} {

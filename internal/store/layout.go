@@ -115,3 +115,50 @@ const decisionsKey = "decisions.json"
 func importRowsKey(id, bucket string, stored manifest.Digest, format string) string {
 	return fmt.Sprintf("imports/%s/%s-%.12s.%s", id, bucket, stored, format)
 }
+
+// Keys of settling.
+
+const settleKey = "settle.json"
+
+// unsettledKey is where rows are that failed, or were given up.
+func unsettledKey(of string, stored manifest.Digest, format string) string {
+	return fmt.Sprintf("settle/%s-%.12s.%s", of, stored, format)
+}
+
+// Keys of the cut-over.
+
+const (
+	cutoverFolder     = "cutover/"
+	cutoverJournalKey = cutoverFolder + "journal.json"
+)
+
+func cutoverSnapshotKey(id string) string { return cutoverFolder + id + "/snapshot.json" }
+
+// Keys of imports of the tail. The number of a file has five digits.
+
+const (
+	tailsFolder  = "tail/"
+	tailLeaseKey = tailsFolder + "lease.json"
+	tailPlanName = "plan.json"
+)
+
+func tailFolder(id string) string   { return tailsFolder + id + "/" }
+func tailPlanKey(id string) string  { return tailFolder(id) + tailPlanName }
+func tailStateKey(id string) string { return tailFolder(id) + "state.json" }
+
+func tailFileKey(id string, file int) string {
+	return fmt.Sprintf("%sfiles/%05d.json", tailFolder(id), file)
+}
+
+func tailResultsKey(id string, file int) string {
+	return fmt.Sprintf("%sresults/%05d.json", tailFolder(id), file)
+}
+
+// tailObjectKey is where an object of a file is: csv, lines, refused or results.
+func tailObjectKey(id string, file int, kind string, stored manifest.Digest) string {
+	format := "jsonl.gz"
+	if kind == "csv" {
+		format = "csv.gz"
+	}
+	return fmt.Sprintf("%s%s/%05d-%.12s.%s", tailFolder(id), kind, file, stored, format)
+}

@@ -217,6 +217,50 @@ func TestArrived(t *testing.T) {
 	}
 }
 
+// TestMembers: lines that say one thing of an identity each are all taken, in
+// several objects, once.
+func TestMembers(t *testing.T) {
+	l := shuffle.Layout{Buckets: 2, NameBuckets: 1, Side: shuffle.Members}
+	member := func(n int, group string) userpool.User {
+		return userpool.User{Sub: person(n).Sub, Groups: []string{group}}
+	}
+	o := objects{
+		"a": write(t, l, member(1, "staff"), member(2, "staff"), member(1, "admins"), member(1, "staff")),
+		"b": write(t, l, member(3, "admins"), member(1, "ünï"), member(2, "staff")),
+	}
+	got := map[string][]string{}
+	for bucket := range l.Buckets {
+		b := load(t, o, l, bucket, "a", "b")
+		if _, ok := b.Unlinked().Identity(); ok {
+			t.Error("a member is not linked")
+		}
+		w := b.Linked()
+		for n := range 5 { // of whom some are in the other bucket, or nowhere
+			identity := []byte(slices.Sorted(slices.Values([]string{string(person(0).Sub), string(person(1).Sub), string(person(2).Sub), string(person(3).Sub), string(person(4).Sub)}))[n])
+			if !w.Seek(identity) {
+				continue
+			}
+			groups, err := w.Groups()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if w.Seek(identity) {
+				t.Errorf("%s comes again", identity)
+			}
+			got[string(identity)] = groups
+		}
+		if groups, err := w.Groups(); err != nil || len(groups) > 0 || w.Seek([]byte("x")) {
+			t.Errorf("behind the end there are %q, %v", groups, err)
+		}
+	}
+	want := map[string][]string{
+		string(person(1).Sub): {"admins", "staff", "ünï"}, string(person(2).Sub): {"staff"}, string(person(3).Sub): {"admins"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestTheLastLineCounts, be it in one object or in a later one.
 func TestTheLastLineCounts(t *testing.T) {
 	for _, side := range []shuffle.Side{shuffle.Staged, shuffle.Arrived} {
