@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"time"
 
 	"poolferry/internal/manifest"
 )
@@ -161,4 +162,19 @@ func tailObjectKey(id string, file int, kind string, stored manifest.Digest) str
 		format = "csv.gz"
 	}
 	return fmt.Sprintf("%s%s/%05d-%.12s.%s", tailFolder(id), kind, file, stored, format)
+}
+
+// Keys of what was erased.
+
+// forgettingKey has what is known of a person while they are being forgotten.
+func forgettingKey(sub manifest.Digest) string { return "forgetting/" + string(sub) + ".json" }
+
+// forgottenKey has the receipt of a person who was forgotten.
+func forgottenKey(sub manifest.Digest) string { return "forgotten/" + string(sub) + ".json" }
+
+const purgedFolder = "purged/"
+
+// purgedKey has the receipt of a purge. The keys sort as the times do.
+func purgedKey(begun time.Time) string {
+	return purgedFolder + begun.UTC().Format("20060102T150405.000000000Z") + ".json"
 }

@@ -41,7 +41,7 @@ func (p Pool) ImportName(source User, attributes Attributes) (name, reason strin
 // usable refuses what no username can be: a name that is empty, longer than 128
 // characters or has white space in it.
 func usable(name string) (string, string) {
-	if name == "" || utf8.RuneCountInString(name) > maxUsername {
+	if name == "" || !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxUsername {
 		return "", ReasonUsernameUnusable
 	}
 	for _, r := range name {
