@@ -10,6 +10,7 @@ import (
 
 	"poolferry/internal/fault"
 	"poolferry/internal/hook"
+	"poolferry/internal/manifest"
 	"poolferry/internal/reconcile"
 	"poolferry/internal/reconcile/lookup"
 	"poolferry/internal/userpool"
@@ -93,12 +94,17 @@ func (d *directory) Pending(ctx context.Context, sub userpool.Sub) (row reconcil
 	return row, known, nil
 }
 
+func (d *directory) Groups(context.Context) (manifest.Groups, error) {
+	return manifest.Groups{Groups: []manifest.Group{{Name: "new", Description: "as at the source"}}}, nil
+}
+
 // groups is a target pool as far as its groups go.
 type groups struct {
 	mu    sync.Mutex
 	has   map[string][]string // members
 	fail  map[string]error    // "add G" or "create G" → error
 	calls []string
+	made  []manifest.Group
 }
 
 func (g *groups) begin(ctx context.Context, call string) error {
@@ -109,25 +115,25 @@ func (g *groups) begin(ctx context.Context, call string) error {
 	return g.fail[call]
 }
 
-func (g *groups) Add(ctx context.Context, username, group string) error {
+func (g *groups) AddToGroup(ctx context.Context, username, group string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err := g.begin(ctx, "add "+group); err != nil {
 		return err
 	}
 	if _, ok := g.has[group]; !ok {
-		return fault.New(fault.NotFound, "no group %q", group)
+		return fault.New(fault.Invalid, "add to %q: %w", group, userpool.ErrNoGroup)
 	}
 	g.has[group] = append(g.has[group], username)
 	return nil
 }
 
-func (g *groups) Create(ctx context.Context, group string) error {
+func (g *groups) CreateGroup(ctx context.Context, group manifest.Group) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.begin(ctx, "create "+group); err != nil {
+	if err := g.begin(ctx, "create "+group.Name); err != nil {
 		return err
 	}
-	g.has[group] = nil
+	g.has[group.Name], g.made = nil, append(g.made, group)
 	return nil
 }

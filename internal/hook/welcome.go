@@ -2,10 +2,12 @@ package hook
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"poolferry/internal/fault"
+	"poolferry/internal/manifest"
 	"poolferry/internal/reconcile"
 	"poolferry/internal/trigger/envelope"
 	"poolferry/internal/userpool"
@@ -14,30 +16,33 @@ import (
 // WelcomeBudget is how long a sign-in may have to wait for its groups.
 const WelcomeBudget = 2 * time.Second
 
-// Pending finds the rows of those who had not arrived; lookup.Lookup does.
-type Pending interface {
+// Staged is what was staged of those who had not arrived; lookup.Lookup is.
+type Staged interface {
+	// Pending returns the row of somebody who had not arrived. The error is of kind
+	// fault.NotFound where nothing is reconciled yet.
 	Pending(ctx context.Context, sub userpool.Sub) (row reconcile.PendingRow, known bool, err error)
+	// Groups returns the groups of the source; fault.NotFound where none were staged.
+	Groups(ctx context.Context) (manifest.Groups, error)
 }
 
-// Groups are the groups of the target pool. Errors have a kind of package fault.
-type Groups interface {
-	// Add puts a user into a group (AdminAddUserToGroup). It is no error where the
-	// user is there; it is of kind fault.NotFound where there is no such group, or
-	// no such user.
-	Add(ctx context.Context, username, group string) error
-	// Create makes a group as the source has it (CreateGroup). It is no error where
-	// there is one.
-	Create(ctx context.Context, group string) error
+// Directory is the target pool, one request a call.
+type Directory interface {
+	// AddToGroup puts a user into a group; that they are in it is no error. The error
+	// wraps userpool.ErrNoGroup where there is no such group.
+	AddToGroup(ctx context.Context, username, group string) error
+	// CreateGroup makes a group. The error is of kind fault.AlreadyExists where there
+	// is one of that name.
+	CreateGroup(ctx context.Context, g manifest.Group) error
 }
 
 // WelcomeOptions configure a Welcomer.
 type WelcomeOptions struct {
-	PoolID   string // of the target pool
-	Rules    userpool.GroupRules
-	Pending  Pending
-	Groups   Groups
-	Recorder Recorder
-	Now      func() time.Time
+	PoolID    string // of the target pool
+	Rules     userpool.GroupRules
+	Staged    Staged
+	Directory Directory
+	Recorder  Recorder
+	Now       func() time.Time
 }
 
 // Welcomer puts users who have just moved into their groups. The migration
@@ -94,7 +99,7 @@ func (w *Welcomer) welcome(ctx context.Context, event welcomeEvent) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, WelcomeBudget)
 	defer cancel()
-	row, known, err := w.o.Pending.Pending(ctx, record.LegacySub)
+	row, known, err := w.o.Staged.Pending(ctx, record.LegacySub)
 	switch {
 	case err != nil && fault.KindOf(err) == fault.NotFound: // nothing is reconciled yet
 		return
@@ -119,26 +124,39 @@ func (w *Welcomer) welcome(ctx context.Context, event welcomeEvent) {
 	w.o.Recorder.RecordWelcome(ctx, record)
 }
 
-// add puts a user into groups, and makes those that are not there. It goes on
-// after an error and returns the first.
+// add puts a user into groups, and goes on after an error. It returns the first.
 func (w *Welcomer) add(ctx context.Context, username string, groups []string, record *Welcome) (first error) {
 	for _, group := range groups {
-		err := w.o.Groups.Add(ctx, username, group)
-		if err != nil && fault.KindOf(err) == fault.NotFound {
-			if err = w.o.Groups.Create(ctx, group); err == nil {
-				err = w.o.Groups.Add(ctx, username, group)
+		err := w.o.Directory.AddToGroup(ctx, username, group)
+		if errors.Is(err, userpool.ErrNoGroup) {
+			if err = w.create(ctx, group); err == nil {
+				err = w.o.Directory.AddToGroup(ctx, username, group)
 			}
 		}
-		if err != nil {
-			record.Missed = append(record.Missed, group)
-			if first == nil {
-				first = err
-			}
+		if err == nil {
+			record.Groups = append(record.Groups, group)
 			continue
 		}
-		record.Groups = append(record.Groups, group)
+		record.Missed = append(record.Missed, group)
+		if first == nil {
+			first = err
+		}
 	}
 	return first
+}
+
+// create makes a group as settling does. Another sign-in may have done so
+// meanwhile.
+func (w *Welcomer) create(ctx context.Context, name string) error {
+	source, err := w.o.Staged.Groups(ctx)
+	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return err
+	}
+	err = w.o.Directory.CreateGroup(ctx, source.TargetGroup(name, w.o.Rules))
+	if err != nil && fault.KindOf(err) == fault.AlreadyExists {
+		return nil
+	}
+	return err
 }
 
 // wants reports whether there is anything left to find out about a user.

@@ -25,7 +25,7 @@ func pending(groups ...string) map[userpool.Sub]reconcile.PendingRow {
 }
 
 func welcomer(d *directory, g *groups, r *recorder, rules userpool.GroupRules) *hook.Welcomer {
-	return hook.NewWelcomer(hook.WelcomeOptions{PoolID: poolID, Rules: rules, Pending: d, Groups: g, Recorder: r, Now: time.Now})
+	return hook.NewWelcomer(hook.WelcomeOptions{PoolID: poolID, Rules: rules, Staged: d, Directory: g, Recorder: r, Now: time.Now})
 }
 
 func TestWelcome(t *testing.T) {
@@ -53,7 +53,9 @@ func TestWelcome(t *testing.T) {
 		{"a group fails, the others do not", pending("a", "staff", "vip"), nil, userpool.GroupRules{}, map[string]error{"add staff": boom, "create a": boom},
 			"add a, create a, add staff, add vip", "WelcomeFailed [vip] [a staff] Throttled", "add a, create a, add staff, add vip"},
 		{"the user is gone again", pending("staff"), nil, userpool.GroupRules{}, map[string]error{"add staff": fault.New(fault.NotFound, "no user")},
-			"add staff, create staff, add staff", "WelcomeFailed [] [staff] NotFound", "add staff, create staff, add staff"},
+			"add staff", "WelcomeFailed [] [staff] NotFound", "add staff"},
+		{"somebody else makes the group", pending("staff"), nil, userpool.GroupRules{}, map[string]error{"add staff": userpool.ErrNoGroup, "create staff": fault.New(fault.AlreadyExists, "there")},
+			"add staff, create staff, add staff", "WelcomeFailed [] [staff] Internal", "add staff, create staff, add staff"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -81,6 +83,11 @@ func TestWelcome(t *testing.T) {
 			}
 			if got != tt.want {
 				t.Errorf("recorded %q, want %q", got, tt.want)
+			}
+			for _, made := range g.made {
+				if made.Description != "as at the source" {
+					t.Errorf("made %+v", made)
+				}
 			}
 			for _, members := range g.has {
 				if len(members) > 2 || slices.ContainsFunc(members, func(name string) bool { return name != "ann" }) {

@@ -8,6 +8,7 @@ import (
 
 	"poolferry/internal/document"
 	"poolferry/internal/fault"
+	"poolferry/internal/userpool"
 )
 
 // Groups are the groups of the source pool, without their members: those are
@@ -27,6 +28,37 @@ type Group struct {
 	// wins, none comes last.
 	Precedence *int   `json:"precedence,omitempty"`
 	RoleARN    string `json:"role_arn,omitempty"`
+}
+
+// AtTarget returns the groups as they are made at the target, by the name that
+// they have there. Of several source groups of one name there, the one that has
+// it already counts, and otherwise the first. The role is that of the rules: a
+// source group's own is in the source account.
+func (g Groups) AtTarget(rules userpool.GroupRules) map[string]Group {
+	made := map[string]Group{}
+	for _, group := range g.Groups {
+		for _, name := range rules.Apply([]string{group.Name}) {
+			if _, ok := made[name]; ok && group.Name != name {
+				continue
+			}
+			made[name] = Group{Name: name, Description: group.Description, Precedence: group.Precedence}.withRole(rules)
+		}
+	}
+	return made
+}
+
+// TargetGroup returns the group of a name as AtTarget has it, and one without
+// description or precedence where the source has none that becomes it.
+func (g Groups) TargetGroup(name string, rules userpool.GroupRules) Group {
+	if group, ok := g.AtTarget(rules)[name]; ok {
+		return group
+	}
+	return Group{Name: name}.withRole(rules)
+}
+
+func (g Group) withRole(rules userpool.GroupRules) Group {
+	g.RoleARN, _ = rules.RoleOf(g.Name)
+	return g
 }
 
 // Of returns an error of kind fault.Invalid unless g are the groups of a

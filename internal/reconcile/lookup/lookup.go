@@ -32,6 +32,7 @@ type Store interface {
 	LoadProgress(ctx context.Context) (progress.History, string, error)
 	ReadSummary(ctx context.Context, id string) (reconcile.Summary, error)
 	ReadBasis(ctx context.Context, id string) (reconcile.Basis, error)
+	ReadGroups(ctx context.Context, of manifest.Origin) (manifest.Groups, manifest.DocumentRef, error)
 	ReadRows(ctx context.Context, ref reconcile.RowsRef) ([]byte, error)
 	ReadIndexed(ctx context.Context, of manifest.Origin, buckets int, item reconcile.IndexItem) (reconcile.Indexed, error)
 	ReadRange(ctx context.Context, key string, offset, length int64) ([]byte, error)
@@ -105,6 +106,17 @@ func (l *Lookup) Summary(ctx context.Context) (reconcile.Summary, error) {
 		return reconcile.Summary{}, err
 	}
 	return e.summary, nil
+}
+
+// Groups returns the groups of the source pool, as they were staged. The error is
+// of kind fault.NotFound where none were.
+func (l *Lookup) Groups(ctx context.Context) (manifest.Groups, error) {
+	e, err := l.current(ctx)
+	if err != nil {
+		return manifest.Groups{}, err
+	}
+	g, _, err := l.o.Store.ReadGroups(ctx, e.origin)
+	return g, err
 }
 
 // Warm reads what every question needs, so that the first is answered sooner.

@@ -201,6 +201,9 @@ func (w *world) compare(seed uint64, people []userpool.User) {
 			t.Errorf("seed %d: %+v: %s", seed, asked, diff)
 		}
 	}
+	if groups, err := l.Groups(ctx); err != nil || len(groups.Groups) != len(w.source.groups) {
+		t.Errorf("seed %d: groups %+v, %v", seed, groups, err)
+	}
 	buckets, err := l.Buckets(ctx)
 	if err != nil {
 		t.Fatal(err)
