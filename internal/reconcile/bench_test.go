@@ -182,58 +182,81 @@ func (s settlers) ListUsers(_ context.Context, _ string, cursor manifest.Cursor)
 	return page, nil
 }
 
+// groupsOf are those of the n-th citizen: one in five has one.
+func groupsOf(n int) []string {
+	if n%5 > 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("customers-%d", n%20), "newsletter"}[:1+n%10/5]
+}
+
 // stageCitizens writes a generation as a seeding does.
 func stageCitizens(ctx context.Context, run *store.Run, o reconcile.Options, n int) error {
 	mapping, err := manifest.DigestOfMapping(o.Mapping)
 	if err != nil {
 		return err
 	}
-	shard := manifest.Shard{ID: "all", Content: manifest.Profiles}
+	shards := []manifest.Shard{{ID: "all", Content: manifest.Profiles}, {ID: "groups", Content: manifest.Members}}
 	now := time.Now().UTC()
 	digest, err := run.WritePlan(ctx, manifest.Plan{
-		Run: runID, Source: o.Source, Target: o.Target, MappingSHA256: mapping, Estimate: n, Shards: []manifest.Shard{shard}, Created: now, CreatedBy: "bench",
+		Run: runID, Source: o.Source, Target: o.Target, MappingSHA256: mapping, Estimate: n, Shards: shards[:1], Created: now, CreatedBy: "bench",
 	})
 	if err != nil {
 		return err
 	}
 	origin := manifest.Origin{Run: runID, Generation: 1, PlanSHA256: digest}
-	g, err := run.OpenGeneration(ctx, manifest.Generation{Origin: origin, Shards: []manifest.Shard{shard}, Opened: now})
+	g, err := run.OpenGeneration(ctx, manifest.Generation{Origin: origin, Shards: shards, Opened: now})
 	if err != nil {
 		return err
 	}
-	commit := manifest.Commit{Origin: origin, Shard: shard, Attempt: 1, Parts: []manifest.PartRef{}, Committed: now}
-	const lines = 18_000
-	for first := 0; first < n; first += lines {
-		var stored bytes.Buffer
-		header := commit.PartHeader(len(commit.Parts))
-		w, err := manifest.NewPartWriter(&stored, header)
-		if err != nil {
-			return err
-		}
-		for i := first; i < min(first+lines, n); i++ {
-			if err := w.Profile(citizen(i)); err != nil {
+	commits, refs := map[string]manifest.Commit{}, map[string]manifest.DocumentRef{}
+	for _, shard := range shards {
+		commit := manifest.Commit{Origin: origin, Shard: shard, Attempt: 1, Parts: []manifest.PartRef{}, Committed: now}
+		const users = 18_000
+		for first := 0; first < n; first += users {
+			ref, err := stagePart(ctx, run, commit.PartHeader(len(commit.Parts)), first, min(first+users, n))
+			if err != nil {
 				return err
 			}
+			commit.Parts = append(commit.Parts, ref)
+			commit.Count += ref.Count
 		}
-		ref, err := w.Close()
-		if err == nil {
-			ref, err = run.WritePart(ctx, header, stored.Bytes(), ref)
-		}
-		if err != nil {
+		if commits[shard.ID], refs[shard.ID], err = run.CommitShard(ctx, commit); err != nil {
 			return err
 		}
-		commit.Parts = append(commit.Parts, ref)
-		commit.Count += ref.Count
 	}
-	_, ref, err := run.CommitShard(ctx, commit)
-	if err != nil {
-		return err
-	}
-	m, err := g.Close(map[string]manifest.Commit{"all": commit}, map[string]manifest.DocumentRef{"all": ref}, nil, n, now)
+	m, err := g.Close(commits, refs, nil, n, now)
 	if err == nil {
 		_, err = run.WriteManifest(ctx, m)
 	}
 	return err
+}
+
+// stagePart writes some citizens, or their groups.
+func stagePart(ctx context.Context, run *store.Run, header manifest.Header, first, last int) (ref manifest.PartRef, err error) {
+	var stored bytes.Buffer
+	w, err := manifest.NewPartWriter(&stored, header)
+	if err != nil {
+		return ref, err
+	}
+	for i := first; i < last; i++ {
+		u := citizen(i)
+		if header.Content == manifest.Profiles {
+			err = w.Profile(u)
+		}
+		for _, group := range groupsOf(i) {
+			if header.Content == manifest.Members && err == nil {
+				err = w.Member(manifest.Member{Group: group, Sub: u.Sub})
+			}
+		}
+		if err != nil {
+			return ref, err
+		}
+	}
+	if ref, err = w.Close(); err != nil {
+		return ref, err
+	}
+	return run.WritePart(ctx, header, stored.Bytes(), ref)
 }
 
 // watch measures a step: the processor time that it took and the most memory that
@@ -270,7 +293,7 @@ func processorTime() time.Duration {
 }
 
 // BenchmarkReconciliation compares POOLFERRY_BENCH_USERS profiles, 100,000 unless
-// it says otherwise, of whom 60 % have moved, step by step. A step is one Lambda
+// it says otherwise, of whom 60 % have moved and 20 % are in groups, step by step. A step is one Lambda
 // at a time, so that its memory is that of the process.
 func BenchmarkReconciliation(b *testing.B) {
 	users := 100_000
@@ -362,4 +385,11 @@ func benchReconciliation(b *testing.B, users int) {
 	b.ReportMetric(float64(s.Bytes.Written)/float64(s.Bytes.Manifest), "written/manifest")
 	b.ReportMetric(float64(s.Bytes.Manifest)/float64(users), "manifest-bytes/profile")
 	b.ReportMetric(float64(opened.Compare.Count), "buckets")
+	settle := 0
+	for _, ref := range s.Settle {
+		settle += ref.Count
+	}
+	if want := users * percent / 100 / 5; settle != want {
+		b.Errorf("%d users to settle, not %d", settle, want)
+	}
 }
