@@ -321,7 +321,7 @@ func (c *chronicle) check(id string, buckets int) (reconcile.Summary, truth) {
 	if diff := gocmp.Diff(found, s.Findings); diff != "" {
 		c.t.Errorf("findings of %s: %s", id, diff)
 	}
-	c.settles(basis, want)
+	c.settles(want)
 	c.known, c.reconciled, c.last = map[userpool.Sub]bool{}, len(c.generations), id
 	for _, row := range got.Pending {
 		c.known[row.Sub] = true
@@ -368,7 +368,7 @@ func (c *chronicle) after(last reconcile.Basis, staged, partner userpool.User) b
 // settles checks that nobody is lost: who is in the target pool for the first time
 // has a row. Who has a row again came within the hour of slack, or has another
 // partner, or was away meanwhile.
-func (c *chronicle) settles(basis reconcile.Basis, said truth) {
+func (c *chronicle) settles(said truth) {
 	c.t.Helper()
 	staged := c.generations[len(c.generations)-1]
 	rows := map[userpool.Sub]int{}
