@@ -226,7 +226,7 @@ func (t *Tail) upload(ctx context.Context, p Plan, f FileState, url userpool.Sec
 // again gives a job up that was never started, for another one.
 func (t *Tail) again(ctx context.Context, p Plan, f FileState) (string, int, error) {
 	if f.Try >= tries {
-		return "", 0, fault.New(fault.Unavailable, "%d jobs in a row could not be given the file", tries)
+		return "", 0, fault.New(fault.Unavailable, "%d jobs in a row could not be given the file: where the function is in a VPC, its way to S3 must be open to Cognito's bucket", tries)
 	}
 	_, err := t.update(ctx, p.ID, f, func(_ *State, f *FileState) { f.Job, f.Try = nil, f.Try+1 })
 	return StepAgain, 0, err
