@@ -44,6 +44,24 @@ func listed(t *testing.T, site rehearsal.Site, endpoint string) map[string]types
 	return users
 }
 
+// groupsOf asks a pool for the groups of everybody, one by one: those who have any,
+// sorted, by sub.
+func groupsOf(t *testing.T, site rehearsal.Site, endpoint string, users map[string]types.UserType) map[string][]string {
+	t.Helper()
+	client, groups := operator(site, endpoint), map[string][]string{}
+	for sub, u := range users {
+		out, err := client.AdminListGroupsForUser(t.Context(), &cip.AdminListGroupsForUserInput{UserPoolId: &site.PoolID, Username: u.Username})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range out.Groups {
+			groups[sub] = append(groups[sub], *g.GroupName)
+		}
+		slices.Sort(groups[sub])
+	}
+	return groups
+}
+
 func attribute(u types.UserType, name string) string {
 	for _, a := range u.Attributes {
 		if *a.Name == name {
@@ -99,6 +117,7 @@ func TestReconciliationAgreesWithThePools(t *testing.T) {
 	w, r := halfDone(t, rehearsal.Options{Users: 260, Seed: 5})
 	execute(t, w, statemachines.Reconcile)
 	source, target := listed(t, w.Source, w.Endpoint), listed(t, w.Target, w.Endpoint)
+	groups, settled := groupsOf(t, w.Source, w.Endpoint, source), 0
 	arrived := map[string]string{}
 	for sub, u := range target {
 		arrived[attribute(u, "custom:legacy_sub")] = sub
@@ -144,6 +163,29 @@ func TestReconciliationAgreesWithThePools(t *testing.T) {
 		if _, known := source[string(row.Sub)]; !known || row.Reason == "" || row.Reason.Meaning() == "" {
 			t.Errorf("pending: %+v", row)
 		}
+		if diff := cmp.Diff(groups[string(row.Sub)], row.Groups); diff != "" {
+			t.Errorf("groups of %s (-the pool +the reconciliation): %s", row.Sub, diff)
+		}
+		delete(groups, string(row.Sub))
+	}
+	for _, ref := range status.Last.Settle {
+		rows, err := r.ReadSettleRows(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			if diff := cmp.Diff(groups[string(row.LegacySub)], row.Groups); diff != "" {
+				t.Errorf("to settle, groups of %s (-the pool +the reconciliation): %s", row.LegacySub, diff)
+			}
+			if got := *target[string(row.Sub)].Username; got != row.Username {
+				t.Errorf("to settle: %s is %s at the target, not %s", row.LegacySub, got, row.Username)
+			}
+			delete(groups, string(row.LegacySub))
+			settled++
+		}
+	}
+	if len(groups) > 0 || settled == 0 {
+		t.Errorf("%d users with groups are neither pending nor to be settled, %d are", len(groups), settled)
 	}
 }
 
