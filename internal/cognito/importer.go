@@ -59,21 +59,33 @@ func (i *Importer) Settings(ctx context.Context) (tail.Settings, error) {
 	if err != nil {
 		return tail.Settings{}, classify(fmt.Errorf("describe pool %s: %w", i.poolID, err))
 	}
-	header, err := i.client.GetCSVHeader(ctx, &cip.GetCSVHeaderInput{UserPoolId: &i.poolID})
-	if err != nil {
-		return tail.Settings{}, classify(fmt.Errorf("ask for the columns of pool %s: %w", i.poolID, err))
-	}
-	if out.UserPool == nil || len(header.CSVHeader) == 0 {
+	if out.UserPool == nil {
 		return tail.Settings{}, fault.New(fault.Unavailable, "describe pool %s: empty answer", i.poolID)
 	}
+	header, err := i.Header(ctx)
+	if err != nil {
+		return tail.Settings{}, err
+	}
 	s := tail.Settings{
-		Name: aws.ToString(out.UserPool.Name), Header: header.CSVHeader, Recovery: recoveryOf(out.UserPool.AccountRecoverySetting),
+		Name: aws.ToString(out.UserPool.Name), Header: header, Recovery: recoveryOf(out.UserPool.AccountRecoverySetting),
 		DefaultEmail: out.UserPool.EmailConfiguration == nil || out.UserPool.EmailConfiguration.EmailSendingAccount != types.EmailSendingAccountTypeDeveloper,
 	}
 	for _, attribute := range out.UserPool.AutoVerifiedAttributes {
 		s.AutoVerified = append(s.AutoVerified, string(attribute))
 	}
 	return s, nil
+}
+
+// Header returns the columns that a file must have.
+func (i *Importer) Header(ctx context.Context) ([]string, error) {
+	out, err := i.client.GetCSVHeader(ctx, &cip.GetCSVHeaderInput{UserPoolId: &i.poolID})
+	if err != nil {
+		return nil, classify(fmt.Errorf("ask for the columns of pool %s: %w", i.poolID, err))
+	}
+	if len(out.CSVHeader) == 0 {
+		return nil, fault.New(fault.Unavailable, "ask for the columns of pool %s: empty answer", i.poolID)
+	}
+	return out.CSVHeader, nil
 }
 
 // recoveryOf lists where codes are sent, the preferred first. A pool that says

@@ -167,11 +167,11 @@ func jobName(p Plan, f FileState) string {
 // sameHeader refuses to go on where the pool has other attributes than when the
 // files were written: Cognito would refuse them all.
 func (t *Tail) sameHeader(ctx context.Context, p Plan) error {
-	s, err := t.o.Pool.Settings(ctx)
+	header, err := t.o.Pool.Header(ctx)
 	if err != nil {
 		return err
 	}
-	if !slices.Equal(slices.Sorted(slices.Values(s.Header)), slices.Sorted(slices.Values(p.Target.Header))) {
+	if !slices.Equal(slices.Sorted(slices.Values(header)), slices.Sorted(slices.Values(p.Target.Header))) {
 		return fault.New(fault.Invalid, "pool %s has other attributes than when the import was planned: plan another for who is left", p.Target.Pool.ID)
 	}
 	return nil

@@ -74,6 +74,8 @@ type Settings struct {
 // no such job, fault.Denied where a URL is not good any more.
 type Pool interface {
 	Settings(ctx context.Context) (Settings, error)
+	// Header returns the columns of a file, as they are now.
+	Header(ctx context.Context) ([]string, error)
 	// Jobs yields the jobs of the pool, the last first.
 	Jobs(ctx context.Context) iter.Seq2[Job, error]
 	CreateJob(ctx context.Context, name, roleARN string) (Job, error)

@@ -216,6 +216,12 @@ func (p *pool) Settings(context.Context) (tail.Settings, error) {
 	return p.settings, nil
 }
 
+func (p *pool) Header(context.Context) ([]string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.settings.Header, nil
+}
+
 func (p *pool) Jobs(context.Context) iter.Seq2[tail.Job, error] {
 	return func(yield func(tail.Job, error) bool) {
 		p.mu.Lock()
@@ -370,6 +376,11 @@ type mortalPool struct {
 func (m mortalPool) Settings(ctx context.Context) (s tail.Settings, err error) {
 	err = stepOf(m.Mortal, func() (err error) { s, err = m.pool.Settings(ctx); return err })
 	return s, err
+}
+
+func (m mortalPool) Header(ctx context.Context) (header []string, err error) {
+	err = stepOf(m.Mortal, func() (err error) { header, err = m.pool.Header(ctx); return err })
+	return header, err
 }
 
 func (m mortalPool) Jobs(ctx context.Context) iter.Seq2[tail.Job, error] {

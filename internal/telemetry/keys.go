@@ -22,4 +22,5 @@ const (
 	KeyRequestID = "request_id"
 
 	KeyReconciliation = "reconciliation" // id
+	KeyFile           = "file"           // number, of an import
 )
