@@ -16,7 +16,16 @@ import (
 // credentials of the environment: those of a function, or of whoever runs the
 // command line tool.
 func Secrets(ctx context.Context, cfg *config.Config, env Environment) (config.Secrets, error) {
-	return cfg.Secrets(ctx, config.Places{
+	return cfg.Secrets(ctx, places(cfg, env))
+}
+
+// ProbePassword reads the password of the probe that proves a cut-over.
+func ProbePassword(ctx context.Context, cfg *config.Config, env Environment) (userpool.Secret, error) {
+	return cfg.ProbePassword(ctx, places(cfg, env))
+}
+
+func places(cfg *config.Config, env Environment) config.Places {
+	return config.Places{
 		Env:  env.Lookup,
 		File: os.ReadFile,
 		Manager: func(ctx context.Context, id string) ([]byte, error) {
@@ -27,7 +36,7 @@ func Secrets(ctx context.Context, cfg *config.Config, env Environment) (config.S
 			}
 			return manager.Value(ctx, id)
 		},
-	})
+	}
 }
 
 // vault keeps the secrets of a configuration, once they have been read. Until

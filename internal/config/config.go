@@ -48,6 +48,7 @@ type Config struct {
 	Tail      Tail              `yaml:"tail" json:"tail,omitzero"`
 	Guard     Guard             `yaml:"guard" json:"guard"`
 	Claim     Claim             `yaml:"claim" json:"claim"`
+	Cutover   Cutover           `yaml:"cutover" json:"cutover,omitzero"`
 }
 
 // Source is the user pool that users leave, and how it is reached.
@@ -171,6 +172,21 @@ type Claim struct {
 	// AccessToken puts it into access tokens, too.
 	AccessToken bool `yaml:"access_token" json:"access_token,omitempty"`
 }
+
+// Cutover is how the end of the migration is made and proven.
+type Cutover struct {
+	// ManagedBy is terraform where Terraform owns the target pool, and would take
+	// back what anybody else changes. Empty goes by the pool's tags.
+	ManagedBy string `yaml:"managed_by" json:"managed_by,omitempty"`
+	// The probe is a user of the target pool made for it, and the app client
+	// through which it signs in: all three or none.
+	ProbeUsername string    `yaml:"probe_username" json:"probe_username,omitempty"`
+	ProbePassword SecretRef `yaml:"probe_password" json:"probe_password,omitempty"`
+	ProbeClientID string    `yaml:"probe_client_id" json:"probe_client_id,omitempty"`
+}
+
+// Probes reports whether there is a probe.
+func (c Cutover) Probes() bool { return c.ProbeUsername != "" }
 
 // maxStaleAfterHours is a year. maxWorkers keeps a reconciliation from taking
 // all of an account's concurrent Lambdas, a thousand, from production.

@@ -61,9 +61,10 @@ func TestSample(t *testing.T) {
 			Rename: []userpool.GroupRename{{From: "admins", To: "operators"}},
 			Roles:  []userpool.GroupRole{{Group: "operators", RoleARN: "arn:aws:iam::444455556666:role/operators"}},
 		}},
-		Tail:  Tail{ImportLogRoleARN: "arn:aws:iam::444455556666:role/poolferry-2026-11-prod-import-log"},
-		Guard: Guard{WhenUnsure: hook.UnsureRefuse},
-		Claim: Claim{Name: "legacy_sub", AccessToken: true},
+		Tail:    Tail{ImportLogRoleARN: "arn:aws:iam::444455556666:role/poolferry-2026-11-prod-import-log"},
+		Guard:   Guard{WhenUnsure: hook.UnsureRefuse},
+		Claim:   Claim{Name: "legacy_sub", AccessToken: true},
+		Cutover: Cutover{ProbeUsername: "poolferry-probe", ProbePassword: "env:POOLFERRY_PROBE_PASSWORD", ProbeClientID: "2example23456789abcdefghij"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -93,6 +94,9 @@ func TestDefaults(t *testing.T) {
 	}
 	if c.Guard != (Guard{WhenUnsure: hook.UnsureRefuse}) || c.Claim != (Claim{Name: "legacy_sub"}) {
 		t.Errorf("defaults: %+v, %+v", c.Guard, c.Claim)
+	}
+	if c.Cutover != (Cutover{}) || c.Cutover.Probes() {
+		t.Errorf("defaults: %+v", c.Cutover)
 	}
 	if c.Source.ClientSecret != "" || c.Source.ExportRoleARN != "" || c.Mapping.Rules != nil {
 		t.Errorf("absent fields: %+v", c)

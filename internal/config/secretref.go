@@ -173,6 +173,19 @@ func (c *Config) Secrets(ctx context.Context, p Places) (Secrets, error) {
 	return Secrets{Client: userpool.NewSecret(client), NameKey: userpool.NewSecret(key)}, nil
 }
 
+// ProbePassword reads the password of the cut-over's probe, empty where there is
+// no probe.
+func (c *Config) ProbePassword(ctx context.Context, p Places) (userpool.Secret, error) {
+	if !c.Cutover.Probes() {
+		return userpool.Secret{}, nil
+	}
+	text, err := p.read(ctx, c.Cutover.ProbePassword)
+	if err != nil {
+		return userpool.Secret{}, fault.New(fault.KindOf(err), "cutover.probe_password: %w", err)
+	}
+	return userpool.NewSecret(text), nil
+}
+
 // once reads a secret to which several references lead but once.
 func once(read func(context.Context, string) ([]byte, error)) func(context.Context, string) ([]byte, error) {
 	var mu sync.Mutex

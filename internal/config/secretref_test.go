@@ -168,6 +168,22 @@ func TestSecretsAreReadOnceAndSideBySide(t *testing.T) {
 	}
 }
 
+func TestProbePassword(t *testing.T) {
+	c := Config{}
+	if s, err := c.ProbePassword(t.Context(), places); err != nil || !s.Empty() {
+		t.Errorf("no probe: %v", err)
+	}
+	c.Cutover = Cutover{ProbeUsername: "probe", ProbePassword: "env:NOT_SET", ProbeClientID: "app"}
+	if _, err := c.ProbePassword(t.Context(), places); err == nil || fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "cutover.probe_password: env:NOT_SET") {
+		t.Errorf("not set: %v", err)
+	}
+	p := places
+	p.Env = func(string) (string, bool) { return "a password", true }
+	if s, err := c.ProbePassword(t.Context(), p); err != nil || s.Reveal() != "a password" {
+		t.Errorf("set: %v", err)
+	}
+}
+
 // FuzzSecretRef: what is wrong with a reference does not show it, and no text of
 // a secret gets into an error.
 func FuzzSecretRef(f *testing.F) {

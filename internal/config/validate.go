@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"poolferry/internal/cutover"
 	"poolferry/internal/hook"
 	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/seeding"
@@ -20,6 +21,7 @@ var (
 	account    = regexp.MustCompile(`^[0-9]{12}$`)
 	poolID     = regexp.MustCompile(`^([a-z0-9-]+)_[0-9A-Za-z]+$`)
 	clientID   = regexp.MustCompile(`^[\w+]{1,128}$`)     // Cognito API reference
+	username   = regexp.MustCompile(`^\S{1,128}$`)        // Cognito API reference
 	externalID = regexp.MustCompile(`^[\w+=,.@:/-]{2,}$`) // STS API reference
 	roleARN    = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):role/[\w+=,.@/-]{1,576}$`)
 	bucket     = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
@@ -69,6 +71,7 @@ func (c *Config) validate(d *document) {
 	if err := hook.CheckClaim(c.Claim.Name); err != nil {
 		d.addf("claim.name", "%s %s", quote(c.Claim.Name), err)
 	}
+	c.Cutover.validate(d)
 	var group *userpool.GroupRuleError
 	if errors.As(c.Settle.Groups.Validate(), &group) {
 		d.rule("settle.", group)
@@ -91,6 +94,18 @@ func (r Reconcile) validate(d *document) {
 			oneOf(d, field, reason, excludable()...)
 		}
 	}
+}
+
+func (c Cutover) validate(d *document) {
+	if c.ManagedBy != "" {
+		oneOf(d, "cutover.managed_by", c.ManagedBy, cutover.Terraform)
+	}
+	if c.ProbeUsername == "" && c.ProbePassword == "" && c.ProbeClientID == "" {
+		return
+	}
+	d.match("cutover.probe_username", c.ProbeUsername, username, "a username of 1 to 128 characters without spaces")
+	d.reference("cutover.probe_password", c.ProbePassword)
+	d.match("cutover.probe_client_id", c.ProbeClientID, clientID, "an app client id of 1 to 128 letters and digits")
 }
 
 // excludable are the reasons that can be excluded.
