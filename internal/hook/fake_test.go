@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"poolferry/internal/fault"
 	"poolferry/internal/hook"
@@ -17,8 +16,6 @@ import (
 )
 
 const poolID = "eu-central-1_NewPool01"
-
-func clock() time.Time { return time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC) }
 
 // recorded returns the events of testdata by name.
 func recorded(tb testing.TB) map[string][]byte {

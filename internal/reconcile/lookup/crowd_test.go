@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -178,15 +179,19 @@ func TestManyBuckets(t *testing.T) {
 	}
 }
 
-// counted counts what is read.
+// counted counts what is read, and takes its time.
 type counted struct {
 	lookup.Store
 	requests, bytes atomic.Int64
+	latency         time.Duration
 }
 
 func (c *counted) count(n int) {
 	c.requests.Add(1)
 	c.bytes.Add(int64(n))
+	if c.latency > 0 {
+		time.Sleep(c.latency)
+	}
 }
 
 func (c *counted) LoadProgress(ctx context.Context) (progress.History, string, error) {
@@ -275,6 +280,13 @@ func BenchmarkLookup(b *testing.B) {
 		return err
 	}
 	run("owners/first", func(n int) error { return nobody(fresh().Owners(ctx, stranger(n))) })
+	read.latency = 20 * time.Millisecond
+	run("owners/first-20ms", func(n int) error { return nobody(fresh().Owners(ctx, stranger(n))) })
+	run("pending/first-20ms", func(n int) error {
+		_, _, err := fresh().Pending(ctx, citizen(n).Sub)
+		return err
+	})
+	read.latency = 0
 	warm := fresh()
 	must(0, warm.Warm(ctx))
 	run("owners/miss", func(n int) error { return nobody(warm.Owners(ctx, stranger(n))) })

@@ -296,6 +296,30 @@ func TestNextReconciliation(t *testing.T) {
 	}
 }
 
+// TestNextGeneration: names that somebody has given up at the source belong to
+// nobody, though what was staged before is still there.
+func TestNextGeneration(t *testing.T) {
+	w := newWorld(t, aliasPool(), person(1), person(2))
+	w.seed(0)
+	w.reconcile("r1")
+	w.clock.add(time.Hour)
+	w.source.users[0].Attributes["email"] = "new@example.com"
+	changed := w.source.users[0].Sub
+	w.seed(2)
+	w.reconcile("r2")
+	l := w.lookup()
+	for n := range 3 {
+		owners, err := l.Owners(t.Context(), registers("somebody", "email", fmt.Sprintf("person-%d@example.com", n)))
+		if err != nil || len(owners) == 1 != (n > 0 && person(n).Sub != changed) {
+			t.Errorf("person %d: %v, %v", n, owners, err)
+		}
+	}
+	owners, err := l.Owners(t.Context(), registers("somebody", "email", "new@example.com"))
+	if err != nil || len(owners) != 1 || owners[0].Sub != changed {
+		t.Errorf("%v, %v", owners, err)
+	}
+}
+
 // TestRemembers: what was asked once takes no request.
 func TestRemembers(t *testing.T) {
 	var people []userpool.User
@@ -433,7 +457,10 @@ func TestUsersOfNoBucket(t *testing.T) {
 			}
 		}
 	}
-	for range w.lookup().Users(t.Context(), 0) {
+	for _, err := range w.lookup().Users(t.Context(), 0) {
+		if err != nil {
+			t.Error(err)
+		}
 		break // whoever stops early is left alone
 	}
 }

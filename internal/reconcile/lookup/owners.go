@@ -52,7 +52,7 @@ func (l *Lookup) owners(ctx context.Context, e *edition, wanted []names.Name) (o
 	if err != nil {
 		return nil, err
 	}
-	hits, err := l.hits(ctx, e, pieces, wanted)
+	hits, err := l.hits(ctx, pieces, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ type hit struct {
 }
 
 // hits finds the records of names, those of the newest piece first.
-func (l *Lookup) hits(ctx context.Context, e *edition, pieces []*piece, wanted []names.Name) ([]hit, error) {
+func (l *Lookup) hits(ctx context.Context, pieces []*piece, wanted []names.Name) ([]hit, error) {
 	found := make([][]hit, len(pieces)*len(wanted))
 	search := func(ctx context.Context, n int) error {
 		p, hash := n/len(wanted), wanted[n%len(wanted)].Hash()
