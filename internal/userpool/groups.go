@@ -1,11 +1,16 @@
 package userpool
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"unicode/utf8"
 )
+
+// ErrNoGroup is what adding somebody to a group that the pool does not have
+// wraps.
+var ErrNoGroup = errors.New("the pool has no such group")
 
 // GroupMode says what becomes of a user's groups at the target.
 type GroupMode string
