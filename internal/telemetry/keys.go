@@ -20,6 +20,8 @@ const (
 	KeyCount     = "count"
 	KeyTook      = "took_ms"
 	KeyRequestID = "request_id"
+	KeyThrottled = "throttled" // requests that were turned away because of their rate
+	KeyMFALost   = "mfa_lost"  // users whose second factor could not be carried
 
 	KeyReconciliation = "reconciliation" // id
 	KeyFile           = "file"           // number, of an import
