@@ -12,6 +12,7 @@ import (
 	"poolferry/internal/fault"
 	"poolferry/internal/reconcile"
 	"poolferry/internal/seeding"
+	"poolferry/internal/settle"
 	"poolferry/tools/standing"
 	"poolferry/tools/standing/screen"
 )
@@ -130,6 +131,9 @@ func (r reconciled) known(ctx context.Context) (k standing.Known, err error) {
 			return k, err
 		}
 	}
+	if k.Settle, err = r.settled(ctx); err != nil {
+		return k, err
+	}
 	// Asking where a seeding stands reaches no pool, so it takes no export role.
 	status, err := seeding.New(seeding.Options{Run: r.Run, Store: r.bucket, Now: time.Now}).Status(ctx, 0)
 	switch {
@@ -141,6 +145,16 @@ func (r reconciled) known(ctx context.Context) (k standing.Known, err error) {
 		return k, r.missing(err, 0)
 	}
 	return k, nil
+}
+
+// settled returns how the settling stands; nil where nothing was settled. Asking
+// reaches no pool.
+func (r reconciled) settled(ctx context.Context) (*settle.Status, error) {
+	s, err := settle.New(settle.Options{Run: r.Run, Store: r.bucket, Now: time.Now}).Status(ctx)
+	if fault.KindOf(err) == fault.NotFound {
+		return nil, nil
+	}
+	return &s, err
 }
 
 // stillThere reads a summary; nil where it is gone: the history outlives the

@@ -21,6 +21,7 @@ import (
 	"poolferry/internal/reconcile/progress"
 	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/seeding"
+	"poolferry/internal/settle"
 	"poolferry/tools/staging"
 )
 
@@ -33,6 +34,7 @@ type Status struct {
 	Forecast forecast.Forecast `json:"forecast"`
 	LastRuns []Past            `json:"last_runs"` // the latest first; never null
 	Seeding  *Seeding          `json:"seeding,omitempty"`
+	Settle   *Settle           `json:"settle,omitempty"`
 	Running  *Running          `json:"running,omitempty"`
 
 	now time.Time
@@ -96,6 +98,14 @@ type Seeding struct {
 	Failed     []seeding.FailedShard `json:"failed,omitempty"`
 }
 
+// Settle is how far users who have moved have their groups, flags and factors.
+type Settle struct {
+	Settled int `json:"settled"`
+	Failed  int `json:"failed"`   // users, to be tried again or given up
+	GivenUp int `json:"given_up"` // of those
+	Left    int `json:"left"`     // to be settled yet
+}
+
 // Running is the reconciliation that holds the lease.
 type Running struct {
 	ID        string    `json:"id"`
@@ -118,6 +128,7 @@ type Known struct {
 	// is gone, and then there are the reasons of pending users alone.
 	Summary *reconcile.Summary
 	Seeding *seeding.Status // nil where nothing was seeded
+	Settle  *settle.Status  // nil where nothing was settled
 }
 
 // pastRuns is how many reconciliations a status lists.
@@ -141,6 +152,9 @@ func New(k Known) Status {
 	}
 	if k.Seeding != nil {
 		s.Seeding = seedingOf(*k.Seeding)
+	}
+	if k.Settle != nil {
+		s.Settle = &Settle{Settled: k.Settle.Settled, Failed: k.Settle.Failed + k.Settle.GivenUp, GivenUp: k.Settle.GivenUp, Left: k.Settle.Left}
 	}
 	return s
 }

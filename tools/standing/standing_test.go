@@ -19,6 +19,7 @@ import (
 	"poolferry/internal/reconcile/progress"
 	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/seeding"
+	"poolferry/internal/settle"
 	"poolferry/tools/standing"
 )
 
@@ -116,6 +117,7 @@ func states() map[string]standing.Known {
 	last, _ := half.Reconciled.History.Last()
 	half.Summary = summaryOf(last)
 	half.Reconciled.Lease = lease(noon.Add(9 * time.Minute))
+	half.Settle = &settle.Status{Settled: 8400, Left: 188, Failed: 10, GivenUp: 2}
 
 	fresh := known(progress.New("2026-11-prod"))
 	fresh.Seeding = nil
@@ -141,10 +143,12 @@ func states() map[string]standing.Known {
 	for day := range 30 {
 		stalled = stalled.Append(point(fmt.Sprintf("reconcile-%02d", day), 29-day, min(1000+400*day, 5000), max(11400-400*day, 7400)))
 	}
+	complete := known(history(point("a", 1, 905, 0), point("b", 0, 905, 0)))
+	complete.Settle = &settle.Status{Settled: 905}
 	return map[string]standing.Known{
 		"half": half, "fresh": fresh, "staged": staged, "ready": ready, "first": first, "failed": failed,
 		"critical": known(history(critical)), "partial": known(history(partial)), "stalled": known(stalled),
-		"confirm": known(history(point("a", 1, 900, 5), point("b", 0, 905, 0))), "complete": known(history(point("a", 1, 905, 0), point("b", 0, 905, 0))),
+		"confirm": known(history(point("a", 1, 900, 5), point("b", 0, 905, 0))), "complete": complete,
 		"nobody": known(history(point("a", 0, 0, 0))),
 	}
 }
@@ -203,6 +207,41 @@ func TestStatus(t *testing.T) {
 			text.WriteString("\n" + s.Line() + "\n")
 			golden(t, "status-"+name+".txt", text.Bytes())
 		})
+	}
+}
+
+// TestSettled is the line of settling, and its object.
+func TestSettled(t *testing.T) {
+	for name, tt := range map[string]struct {
+		status *settle.Status
+		line   string
+		object string
+	}{
+		"never": {},
+		"done":  {&settle.Status{Settled: 1905}, "1,905 users", `{"settled":1905,"failed":0,"given_up":0,"left":0}`},
+		"going on": {&settle.Status{Settled: 5, Left: 1200, Failed: 3}, "5 users, 1,200 to go, 3 failed and tried again later",
+			`{"settled":5,"failed":3,"given_up":0,"left":1200}`},
+		"some given up": {&settle.Status{Settled: 5, Failed: 3, GivenUp: 2}, "5 users, 5 failed, 2 of them for good", `{"settled":5,"failed":5,"given_up":2,"left":0}`},
+		"given up":      {&settle.Status{Settled: 5, GivenUp: 2}, "5 users, 2 failed for good", `{"settled":5,"failed":2,"given_up":2,"left":0}`},
+	} {
+		k := known(history(point("a", 0, 905, 0)))
+		k.Settle = tt.status
+		s := standing.New(k)
+		var text bytes.Buffer
+		if err := s.WriteText(&text); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(text.String(), "  settled      "+tt.line+"\n"); got != (tt.status != nil) {
+			t.Errorf("%s:\n%s", name, text.String())
+		}
+		data, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal(data, &members); err != nil || string(members["settle"]) != tt.object {
+			t.Errorf("%s: %s, %v", name, members["settle"], err)
+		}
 	}
 }
 

@@ -50,6 +50,9 @@ func (s Status) WriteText(w io.Writer) error {
 	default:
 		row(&b, "seeding", "%s, generation %d: %s", s.Seeding.Standing, s.Seeding.Generation, s.Seeding.line())
 	}
+	if s.Settle != nil {
+		row(&b, "settled", "%s", s.Settle.line())
+	}
 	if s.Running != nil {
 		s.Running.row(&b, s.now)
 	}
@@ -69,6 +72,22 @@ func (s Seeding) line() string {
 	line := fmt.Sprintf("%s of about %s, %s of %s committed", number(s.Profiles), count(s.Estimate, "user"), number(s.Committed), count(s.Shards, "shard"))
 	if n := len(s.Failed); n > 0 {
 		line += fmt.Sprintf(", %s failed", number(n))
+	}
+	return line
+}
+
+func (s Settle) line() string {
+	line := count(s.Settled, "user")
+	if s.Left > 0 {
+		line += fmt.Sprintf(", %s to go", number(s.Left))
+	}
+	switch {
+	case s.GivenUp == s.Failed && s.Failed > 0:
+		line += fmt.Sprintf(", %s failed for good", number(s.Failed))
+	case s.GivenUp > 0:
+		line += fmt.Sprintf(", %s failed, %s of them for good", number(s.Failed), number(s.GivenUp))
+	case s.Failed > 0:
+		line += fmt.Sprintf(", %s failed and tried again later", number(s.Failed))
 	}
 	return line
 }
