@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +36,15 @@ const (
 	matchNames          = "match-names"
 	compareBucket       = "compare-bucket"
 	closeReconciliation = "close-reconciliation"
+
+	openTail   = "open-tail"
+	writeTail  = "write-tail"
+	importTail = "import-tail"
+	closeTail  = "close-tail"
+
+	guardSignup = "guard-signup"
+	welcomeUser = "welcome-user"
+	legacyClaim = "legacy-claim"
 )
 
 // deployment is a function as infra deploys it.
@@ -45,7 +55,7 @@ type deployment struct {
 	build    func(context.Context, lambdas.Environment) (awslambda.Handler, error)
 }
 
-// deployments are all functions. Cognito waits five seconds for the first one.
+// deployments are all functions. Cognito waits five seconds for those that it calls.
 var deployments = []deployment{
 	{migrateUser, []string{infra.MigrateUser}, 5 * time.Second, lambdas.MigrateUser},
 	{planSeeding, []string{infra.Seeding}, time.Minute, lambdas.PlanSeeding},
@@ -57,7 +67,18 @@ var deployments = []deployment{
 	{matchNames, []string{infra.Reconciliation}, 590 * time.Second, lambdas.MatchNames},
 	{compareBucket, []string{infra.Reconciliation}, 260 * time.Second, lambdas.CompareBucket},
 	{closeReconciliation, []string{infra.Reconciliation, infra.ReconciliationSweep}, 890 * time.Second, lambdas.CloseReconciliation},
+	{openTail, []string{infra.Reconciliation}, 300 * time.Second, lambdas.OpenTail},
+	{writeTail, []string{infra.Reconciliation}, 890 * time.Second, lambdas.WriteTail},
+	{importTail, []string{infra.Reconciliation, infra.TailJobs}, 890 * time.Second, lambdas.ImportTail},
+	{closeTail, []string{infra.Reconciliation}, 300 * time.Second, lambdas.CloseTail},
+	{guardSignup, []string{infra.GuardSignup}, 5 * time.Second, lambdas.GuardSignup},
+	{welcomeUser, []string{infra.WelcomeUser}, 5 * time.Second, lambdas.WelcomeUser},
+	{legacyClaim, []string{infra.LogsOnly}, 5 * time.Second, lambdas.LegacyClaim},
 }
+
+// called are the functions that the target pool calls, while the migration
+// lasts.
+var called = []string{migrateUser, guardSignup, welcomeUser, legacyClaim}
 
 // Binaries finds the built functions in a folder as make build leaves them,
 // FOLDER/NAME-ARCH/bootstrap. The error names the one that is missing.
@@ -73,14 +94,13 @@ func Binaries(folder string) (map[string]string, error) {
 	return paths, nil
 }
 
-// addFunctions adds the functions, and attaches the migration trigger to the
-// target pool.
+// addFunctions adds the functions, and attaches the triggers to the target pool.
 func (w *World) addFunctions() error {
 	for _, d := range deployments {
 		var permissions []lambda.Permission
-		if d.name == migrateUser {
+		if slices.Contains(called, d.name) {
 			permissions = []lambda.Permission{{
-				Service: "cognito-idp.amazonaws.com", SourceARN: poolARN(w.Target), SourceAccount: w.Target.Account,
+				Service: cognitoPrincipal, SourceARN: poolARN(w.Target), SourceAccount: w.Target.Account,
 			}}
 		}
 		_, err := w.Sandbox.Lambda.Add(lambda.Function{
@@ -92,7 +112,10 @@ func (w *World) addFunctions() error {
 			return err
 		}
 	}
-	return w.Cognito.SetTriggers(w.Target.PoolID, cognitoidp.Triggers{UserMigration: w.functionARN(migrateUser)})
+	return w.Cognito.SetTriggers(w.Target.PoolID, cognitoidp.Triggers{
+		UserMigration: w.functionARN(migrateUser), PreSignUp: w.functionARN(guardSignup),
+		PostAuthentication: w.functionARN(welcomeUser), PreTokenGeneration: w.functionARN(legacyClaim),
+	})
 }
 
 // roleOf names the execution role of a function.

@@ -12,6 +12,7 @@ import (
 	"poolferry/internal/reconcile"
 	"poolferry/internal/sandbox/wire"
 	"poolferry/internal/seeding"
+	"poolferry/internal/tail"
 	"poolferry/internal/workflow"
 	"poolferry/lambdas"
 	"poolferry/statemachines"
@@ -33,6 +34,7 @@ func (w *World) machines() []machine {
 		{
 			definition: statemachines.Preseed, kind: "EXPRESS", policy: infra.Preseed,
 			functions: []string{planSeeding, seedBatch, closeSeeding},
+			resources: map[string]string{"state_machine_arn": w.machineARN(statemachines.Preseed)},
 		},
 		{
 			definition: statemachines.Reconcile, kind: "STANDARD", policy: infra.Reconcile,
@@ -42,10 +44,16 @@ func (w *World) machines() []machine {
 				"topic": w.topicARN(), "schedule_name": scheduleName,
 			},
 			resources: map[string]string{
+				"state_machine_arn":         w.machineARN(statemachines.Reconcile),
 				"execution_arn":             strings.Replace(w.machineARN(statemachines.Reconcile), ":stateMachine:", ":execution:", 1),
 				"preseed_state_machine_arn": w.machineARN(statemachines.Preseed), "staging_bucket_arn": bucketARN, "run": runID,
 				"topic_arn": w.topicARN(), "schedule_arn": w.scheduleARN(), "schedule_role_arn": roleARN(w.Target.Account, scheduleRole),
 			},
+		},
+		{
+			definition: statemachines.Tail, kind: "STANDARD", policy: infra.Tail,
+			functions: []string{openTail, writeTail, importTail, closeTail},
+			values:    map[string]string{"topic": w.topicARN()}, resources: map[string]string{"topic_arn": w.topicARN()},
 		},
 	}
 }
@@ -64,7 +72,7 @@ func (w *World) addMachines(ctx context.Context) error {
 
 func (w *World) addMachine(ctx context.Context, m machine) error {
 	name := workflow.Name(runID, m.definition)
-	values, resources := map[string]string{}, map[string]string{"state_machine_arn": w.machineARN(m.definition)}
+	values, resources := map[string]string{}, map[string]string{}
 	for _, f := range m.functions {
 		placeholder := strings.ReplaceAll(f, "-", "_") + "_function"
 		values[placeholder], resources[placeholder+"_arn"] = w.functionARN(f), w.functionARN(f)
@@ -114,6 +122,11 @@ func (w *World) Seeding(ctx context.Context) (*seeding.Seeding, error) {
 // Reconciliation is the run's reconciliation as the operator sees it.
 func (w *World) Reconciliation(ctx context.Context) (*reconcile.Reconciliation, error) {
 	return lambdas.NewReconciliation(ctx, w.Config, lambdas.Environment{Lookup: w.env(w.Target.Operator), Now: w.options.Now}, nil)
+}
+
+// Tail is the run's imports of the tail as the operator sees them.
+func (w *World) Tail(ctx context.Context) (*tail.Tail, error) {
+	return lambdas.NewTail(ctx, w.Config, lambdas.Environment{Lookup: w.env(w.Target.Operator), Now: w.options.Now}, nil)
 }
 
 // Workflows are the run's state machines as the operator starts them.

@@ -62,9 +62,8 @@ func (w *World) pool(name string, custom []string, totp bool) cognitoidp.PoolSpe
 		MFA: cognitoidp.MFAConfig{TOTP: totp},
 	}
 	if name == targetPool {
-		// As infra/modules/target-pool makes it: nobody registers under the name of
-		// one who has not moved, and codes are not limited to fifty a day.
-		spec.Settings.AdminCreateUserConfig.AllowAdminCreateUserOnly = true
+		// As infra/modules/target-pool makes it: codes are not limited to fifty a day.
+		// People may register, for the guard is there.
 		spec.Settings.EmailConfiguration = []byte(`{"EmailSendingAccount":"DEVELOPER","SourceArn":"arn:aws:ses:` + targetRegion + `:` + targetAccount + `:identity/example.com"}`)
 	}
 	if w.options.Shape == crowd.UsernameAttributes {

@@ -113,6 +113,7 @@ type World struct {
 	options        Options
 	roleARNs       []string
 	secretPolicies []policy // of the migration trigger
+	namePolicies   []policy // of whoever hashes names
 	calls          *callCounter
 	front          *http.Server // of the tap, nil without one
 }

@@ -97,8 +97,11 @@ func (w *World) roles() []role {
 		for _, name := range d.policies {
 			policies = append(policies, policy{name, w.policyValues(name, d.name)})
 		}
-		if d.name == migrateUser {
+		switch d.name {
+		case migrateUser:
 			policies = append(policies, w.secretPolicies...)
+		case guardSignup:
+			policies = append(policies, w.namePolicies...)
 		}
 		roles = append(roles, role{w.Target.Account, roleOf(d.name), policy{infra.LambdaTrust, nil}, policies})
 	}

@@ -37,7 +37,7 @@ func (w *World) stored() map[string]userpool.Secret {
 }
 
 // createSecrets puts the secrets into Secrets Manager and lets the migration
-// trigger read them.
+// trigger read them, and the guard the key of the audit trail.
 func (w *World) createSecrets() error {
 	if !w.options.SecretsManager {
 		return nil
@@ -47,7 +47,11 @@ func (w *World) createSecrets() error {
 		if err != nil {
 			return err
 		}
-		w.secretPolicies = append(w.secretPolicies, policy{infra.Secrets, map[string]string{"secret_arn": arn}})
+		read := policy{infra.Secrets, map[string]string{"secret_arn": arn}}
+		w.secretPolicies = append(w.secretPolicies, read)
+		if name == nameKeyID {
+			w.namePolicies = append(w.namePolicies, read)
+		}
 	}
 	return nil
 }
