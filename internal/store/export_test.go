@@ -24,6 +24,7 @@ func Keys() []string {
 	keys = append(keys, settleKey, unsettledKey("failed", sum, "jsonl.gz"), unsettledKey("given-up", sum, "jsonl.gz"))
 	keys = append(keys, tailLeaseKey, tailPlanKey("t1"), tailStateKey("t1"), tailFileKey("t1", 7), tailResultsKey("t1", 7),
 		tailObjectKey("t1", 7, "csv", sum), tailObjectKey("t1", 7, "lines", sum), tailObjectKey("t1", 7, "refused", sum), tailObjectKey("t1", 7, "results", sum))
+	keys = append(keys, forgettingKey(sum), forgottenKey(sum), purgedKey(time.Date(2026, 11, 3, 12, 0, 0, 0, time.UTC)))
 	for _, bucket := range []string{bucketName(17), contestedName} {
 		keys = append(keys, bucketPlanKey("r1", bucket), bucketResultKey("r1", bucket))
 		for rows, format := range map[string]string{"idmap": "csv.gz", "pending": "jsonl.gz", "findings": "jsonl.gz", "settle": "jsonl.gz", "claims": "seg", "imported": "seg"} {

@@ -73,6 +73,21 @@ func NewVersioned() *Bucket {
 	return b
 }
 
+// Clone returns a bucket with the same objects and versions, and no mishaps.
+func (b *Bucket) Clone() *Bucket {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := New()
+	c.objects, c.made = maps.Clone(b.objects), b.made
+	if b.history != nil {
+		c.history = map[string][]kept{}
+		for key, versions := range b.history {
+			c.history[key] = slices.Clone(versions)
+		}
+	}
+	return c
+}
+
 // FailNext makes the next n calls of an operation, after those of earlier
 // calls of FailNext and LoseNext, fail with an error of a kind.
 func (b *Bucket) FailNext(op Operation, kind fault.Kind, n int) { b.plan(op, mishap{kind: kind}, n) }
