@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// Ours are the names of the functions of the run that a pool's triggers may name.
+// Ours are the names that the functions of the run may have, by the trigger of a
+// pool that they are for.
 type Ours struct {
-	Migration string // UserMigration
-	Guard     string // PreSignUp
-	Welcome   string // PostAuthentication
+	Migration []string // UserMigration
+	Guard     []string // PreSignUp
+	Welcome   []string // PostAuthentication
 }
 
 // detached returns the pool's settings without what only a migration needs, and
@@ -20,12 +21,13 @@ type Ours struct {
 func (o Ours) detached(pool Settings) (after Settings, notes []string) {
 	after = pool
 	for _, trigger := range []struct {
-		name, function string
-		always         bool
+		name   string
+		ours   []string
+		always bool
 	}{{"UserMigration", o.Migration, true}, {"PreSignUp", o.Guard, false}, {"PostAuthentication", o.Welcome, false}} {
 		switch arn := pool.text("LambdaConfig", trigger.name); {
 		case arn == "":
-		case functionOf(arn) == trigger.function:
+		case slices.Contains(trigger.ours, functionOf(arn)):
 			after = after.with(nil, "LambdaConfig", trigger.name)
 		case trigger.always:
 			after = after.with(nil, "LambdaConfig", trigger.name)

@@ -50,7 +50,7 @@ func TestSwitched(t *testing.T) {
 }
 
 func TestDetached(t *testing.T) {
-	o := Ours{"m", "g", "w"}
+	o := Ours{[]string{"x", "m"}, []string{"g"}, []string{"w"}}
 	arn := func(name string) string { return "arn:aws:lambda:eu-central-1:222222222222:function:" + name + ":live" }
 	for _, c := range []struct {
 		before, after map[string]any

@@ -36,7 +36,7 @@ const (
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-var ours = cutover.Ours{Migration: "poolferry-r1-migrate-user", Guard: "poolferry-r1-guard-signup", Welcome: "poolferry-r1-welcome-user"}
+var ours = cutover.Ours{Migration: []string{"poolferry-r1-migrate-user"}, Guard: []string{"poolferry-r1-guard-signup"}, Welcome: []string{"poolferry-r1-welcome-user"}}
 
 // world is a sandbox with a pool of which every setting is set, and three
 // clients: of the newer names for flows, of the older ones, and one that nobody
