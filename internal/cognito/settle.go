@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -133,7 +134,13 @@ func (s *Settler) PreferSMS(ctx context.Context, username string) error {
 
 const codeNoResource = "ResourceNotFoundException"
 
-// failed classifies an error.
+// failed classifies an error. Cognito answers NotAuthorizedException where the state
+// of the user does not allow something; what a role may not do is another code, or
+// says so.
 func (s *Settler) failed(what string, err error) error {
-	return classify(fmt.Errorf("%s of pool %s: %w", what, s.poolID, err))
+	err = fmt.Errorf("%s of pool %s: %w", what, s.poolID, err)
+	if Code(err) == "NotAuthorizedException" && !slices.ContainsFunc(ourFault, func(text string) bool { return strings.Contains(err.Error(), text) }) {
+		return &fault.Error{Kind: fault.Invalid, Err: err}
+	}
+	return classify(err)
 }

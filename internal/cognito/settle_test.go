@@ -101,7 +101,7 @@ func TestSettlerErrors(t *testing.T) {
 		"TooManyRequestsException":  {"": fault.Throttled},
 		"UserNotFoundException":     {"": fault.NotFound},
 		"AccessDeniedException":     {"": fault.Denied},
-		"NotAuthorizedException":    {"": fault.Denied},
+		"NotAuthorizedException":    {"": fault.Invalid}, // as of a user who is disabled
 		"InvalidParameterException": {"": fault.Invalid},
 		"InternalErrorException":    {"": fault.Unavailable},
 		"ResourceNotFoundException": {"": fault.Invalid, "remove": none},
@@ -135,6 +135,14 @@ func TestSettlerErrors(t *testing.T) {
 				t.Errorf("%s of %s: %d calls: the pace knows of one", code, name, len(aws.calls))
 			}
 		}
+	}
+}
+
+// TestSettlerIsRefused: what the role may not do is not the user's.
+func TestSettlerIsRefused(t *testing.T) {
+	s, _ := newSettler(t, apiError(400, "NotAuthorizedException", "User: arn:aws:sts::444455556666:assumed-role/x is not authorized to perform: cognito-idp:AdminDisableUser"))
+	if err := s.Disable(t.Context(), "ann"); fault.KindOf(err) != fault.Denied {
+		t.Error(err)
 	}
 }
 
