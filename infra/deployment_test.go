@@ -184,7 +184,7 @@ func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
 		"state_machine_arn": machineARN("reconcile"), "execution_arn": strings.Replace(machineARN("reconcile"), ":stateMachine:", ":execution:", 1), "preseed_state_machine_arn": machineARN("preseed"), "staging_bucket_arn": bucket, "run": c.Run,
 		"topic_arn": topic, "schedule_arn": "arn:aws:scheduler:" + inAccount + "schedule/default/" + deployAs + "-reconcile", "schedule_role_arn": mockRole,
 	}
-	for _, name := range []string{"open-reconciliation", "index-manifest", "scan-target", "match-names", "compare-bucket", "close-reconciliation"} {
+	for _, name := range []string{"open-reconciliation", "index-manifest", "scan-target", "match-names", "compare-bucket", "close-reconciliation", "settle-users"} {
 		reconciling[strings.ReplaceAll(name, "-", "_")+"_function_arn"] = functionARN(name)
 	}
 	publish := rendered(t, OperationsKeyUse, map[string]string{"operations_key_arn": mockKey, "region": "eu-west-1", "dns_suffix": "amazonaws.com"})
@@ -263,7 +263,7 @@ func checkDefinitions(t *testing.T, s state, c *config.Config) {
 	reconciling := map[string]string{
 		"preseed_state_machine": machineARN("preseed"), "staging_bucket": c.Staging.Bucket, "topic": topic, "schedule_name": deployAs + "-reconcile",
 	}
-	for _, name := range []string{"open-reconciliation", "index-manifest", "scan-target", "match-names", "compare-bucket", "close-reconciliation"} {
+	for _, name := range []string{"open-reconciliation", "index-manifest", "scan-target", "match-names", "compare-bucket", "close-reconciliation", "settle-users"} {
 		reconciling[strings.ReplaceAll(name, "-", "_")+"_function"] = functionARN(name)
 	}
 	want := map[string]any{}

@@ -69,6 +69,7 @@ func values(t *testing.T) map[string]map[string]string {
 			"open_reconciliation_function_arn": functions + "open-reconciliation", "index_manifest_function_arn": functions + "index-manifest",
 			"scan_target_function_arn": functions + "scan-target", "match_names_function_arn": functions + "match-names",
 			"compare_bucket_function_arn": functions + "compare-bucket", "close_reconciliation_function_arn": functions + "close-reconciliation",
+			"settle_users_function_arn": functions + "settle-users",
 			"state_machine_arn":         "arn:aws:states:eu-west-1:444455556666:stateMachine:poolferry-2026-11-prod-reconcile",
 			"execution_arn":             "arn:aws:states:eu-west-1:444455556666:execution:poolferry-2026-11-prod-reconcile",
 			"preseed_state_machine_arn": "arn:aws:states:eu-west-1:444455556666:stateMachine:poolferry-2026-11-prod-preseed",

@@ -19,7 +19,7 @@ var placeholders = map[string][]string{
 	statemachines.Preseed: {"plan_seeding_function", "seed_batch_function", "close_seeding_function"},
 	statemachines.Reconcile: {
 		"open_reconciliation_function", "index_manifest_function", "scan_target_function", "match_names_function",
-		"compare_bucket_function", "close_reconciliation_function", "preseed_state_machine", "staging_bucket", "topic", "schedule_name",
+		"compare_bucket_function", "close_reconciliation_function", "settle_users_function", "preseed_state_machine", "staging_bucket", "topic", "schedule_name",
 	},
 	statemachines.Tail: {"open_tail_function", "write_tail_function", "import_tail_function", "close_tail_function", "topic"},
 }

@@ -38,9 +38,12 @@ mapping:
     - default: {to: locale, value: en-GB}
     - lower: email
 mfa_policy: verify
-# Nobody else lists the users of this source pool.
+# Nobody else lists the users of this source pool, or changes those of the target.
 pace:
   user_list: 30
+  user_update: 25
+  user_resource_read: 50
+  user_resource_update: 25
 audit:
   name_key: {{.NameKey}}
 staging:

@@ -36,6 +36,7 @@ const (
 	matchNames          = "match-names"
 	compareBucket       = "compare-bucket"
 	closeReconciliation = "close-reconciliation"
+	settleUsers         = "settle-users"
 
 	openTail   = "open-tail"
 	writeTail  = "write-tail"
@@ -67,6 +68,7 @@ var deployments = []deployment{
 	{matchNames, []string{infra.Reconciliation}, 590 * time.Second, lambdas.MatchNames},
 	{compareBucket, []string{infra.Reconciliation}, 260 * time.Second, lambdas.CompareBucket},
 	{closeReconciliation, []string{infra.Reconciliation, infra.ReconciliationSweep}, 890 * time.Second, lambdas.CloseReconciliation},
+	{settleUsers, []string{infra.Settle}, 890 * time.Second, lambdas.SettleUsers},
 	{openTail, []string{infra.Reconciliation}, 300 * time.Second, lambdas.OpenTail},
 	{writeTail, []string{infra.Reconciliation}, 890 * time.Second, lambdas.WriteTail},
 	{importTail, []string{infra.Reconciliation, infra.TailJobs}, 890 * time.Second, lambdas.ImportTail},

@@ -38,7 +38,7 @@ func (w *World) machines() []machine {
 		},
 		{
 			definition: statemachines.Reconcile, kind: "STANDARD", policy: infra.Reconcile,
-			functions: []string{openReconciliation, indexManifest, scanTarget, matchNames, compareBucket, closeReconciliation},
+			functions: []string{openReconciliation, indexManifest, scanTarget, matchNames, compareBucket, closeReconciliation, settleUsers},
 			values: map[string]string{
 				"preseed_state_machine": w.machineARN(statemachines.Preseed), "staging_bucket": stagingBucket,
 				"topic": w.topicARN(), "schedule_name": scheduleName,

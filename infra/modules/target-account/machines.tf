@@ -27,6 +27,7 @@ locals {
         match_names_function          = local.function_arn["match-names"]
         compare_bucket_function       = local.function_arn["compare-bucket"]
         close_reconciliation_function = local.function_arn["close-reconciliation"]
+        settle_users_function         = local.function_arn["settle-users"]
         preseed_state_machine         = local.machine_arn["preseed"]
         staging_bucket                = local.configuration.staging.bucket
         topic                         = aws_sns_topic.this.arn
@@ -40,6 +41,7 @@ locals {
           match_names_function_arn          = local.function_arn["match-names"]
           compare_bucket_function_arn       = local.function_arn["compare-bucket"]
           close_reconciliation_function_arn = local.function_arn["close-reconciliation"]
+          settle_users_function_arn         = local.function_arn["settle-users"]
           state_machine_arn                 = local.machine_arn["reconcile"]
           execution_arn                     = replace(local.machine_arn["reconcile"], ":stateMachine:", ":execution:")
           preseed_state_machine_arn         = local.machine_arn["preseed"]
