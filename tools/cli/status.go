@@ -190,7 +190,7 @@ func (r run) words(step standing.Step, s standing.Status) string {
 	case standing.LookAt:
 		return fmt.Sprintf("There are critical findings. See %s.", r.command("reconcile findings --severity critical"))
 	case standing.CutOver:
-		return "Everybody is accounted for. The cut-over can begin."
+		return fmt.Sprintf("Everybody is accounted for. The cut-over can begin: see %s.", r.command("cutover plan"))
 	case standing.Confirm:
 		return fmt.Sprintf("Nobody is pending. One more whole reconciliation has to confirm it: %s.", r.command("reconcile run"))
 	case standing.Remind:
