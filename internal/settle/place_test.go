@@ -3,7 +3,6 @@ package settle_test
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -290,5 +289,3 @@ func (p *place) unsettled() (rows map[string]settle.Unsettled) {
 	}
 	return rows
 }
-
-func (p *people) groupNames() []string { return slices.Sorted(maps.Keys(p.groups)) }

@@ -220,16 +220,16 @@ func (e entry) note(ctx context.Context, row Unsettled, r result) error {
 			t.Gone += one(r.gone)
 			t.MFALost += one(r.lost)
 		})
-		e.settled, e.worker.streak = true, streak{}
+		e.settled, e.streak = true, streak{}
 		return e.forget(ctx, row.Sub)
 	}
 	kind, code := fault.KindOf(r.err), codeOf(r.err)
-	if s := &e.worker.streak; s.kind != kind || s.code != code {
+	if s := &e.streak; s.kind != kind || s.code != code {
 		*s = streak{kind, code, 1}
 	} else {
 		s.n++
 	}
-	n := e.worker.streak.n
+	n := e.streak.n
 	if kind == fault.Unavailable && n >= outage || kind != fault.Unavailable && n >= wholesale && !e.settled && e.head.Again == nil {
 		return fmt.Errorf("%d users in a row: %w", n, r.err)
 	}
@@ -347,7 +347,7 @@ func (e entry) factor(ctx context.Context, row reconcile.SettleRow, note change)
 // of groups that came along from the source, and of no others.
 func (e entry) membership(ctx context.Context, row reconcile.SettleRow, note change) error {
 	want, mirror := e.o.Groups.Apply(row.Groups), e.o.Groups.Mode == userpool.GroupsMirror
-	if len(want) == 0 && !(mirror && len(e.groups) > 0) {
+	if len(want) == 0 && (!mirror || len(e.groups) == 0) {
 		return nil
 	}
 	have, err := e.groupsOf(ctx, row.Username)
