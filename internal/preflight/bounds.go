@@ -11,7 +11,7 @@ import (
 // defaultQuotas are requests per second by category (Cognito Developer Guide,
 // quotas).
 var defaultQuotas = map[string]float64{
-	"UserAuthentication": 120, "UserRead": 120, "UserList": 30, "UserUpdate": 25, "UserResourceUpdate": 25,
+	"UserAuthentication": 120, "UserRead": 120, "UserList": 30, "UserUpdate": 25, "UserResourceUpdate": 25, "UserResourceRead": 50,
 }
 
 // paces holds the configured pace against the quotas. Those of the source are in

@@ -85,8 +85,10 @@ func settings(cfg *config.Config) preflight.Settings {
 			{Category: "UserRead", Line: "user_read", PerSecond: cfg.Pace.UserRead, AtSource: true},
 			{Category: "UserList", Line: "user_list", PerSecond: cfg.Pace.UserList, AtSource: true},
 			{Category: "UserList", Line: "user_list", PerSecond: cfg.Pace.UserList}, // reconciliations list the target
+			{Category: "UserRead", Line: "user_read", PerSecond: cfg.Pace.UserRead}, // settling reads second factors
 			{Category: "UserUpdate", Line: "user_update", PerSecond: cfg.Pace.UserUpdate},
 			{Category: "UserResourceUpdate", Line: "user_resource_update", PerSecond: cfg.Pace.UserResourceUpdate},
+			{Category: "UserResourceRead", Line: "user_resource_read", PerSecond: cfg.Pace.UserResourceRead},
 		},
 	}
 	s.Source, s.Target = Pools(cfg)
