@@ -126,7 +126,12 @@ func (t *Tail) step(ctx context.Context, p Plan, f FileState) (state string, wai
 	case job.State.ended():
 		return t.end(ctx, p, f, job)
 	}
-	return StepRunning, waitFor(f.Rows), nil
+	if f.Job.State != job.State {
+		look := *f.Job
+		look.State = job.State
+		_, err = t.update(ctx, p.ID, f, func(_ *State, f *FileState) { f.Job = &look })
+	}
+	return StepRunning, waitFor(f.Rows), err
 }
 
 // create makes the job of a file, or finds it. busy is true where another job of

@@ -207,7 +207,7 @@ type FileState struct {
 type JobLook struct {
 	ID       string    `json:"id"`
 	Name     string    `json:"name"`
-	State    JobState  `json:"state"` // at its beginning, or at its end
+	State    JobState  `json:"state"` // when it was last looked at
 	Uploaded bool      `json:"uploaded"`
 	Ended    time.Time `json:"ended,omitzero"` // first seen
 }

@@ -47,12 +47,12 @@ func newWorld(t *testing.T, users ...reconcile.PendingUser) *world {
 	w := &world{t: t, memory: memory.New(), pool: newPool(), now: time.Now}
 	w.people = &people{users: users, buckets: 4, ended: time.Now()}
 	w.options = tail.Options{Run: runID, LogRoleARN: logRole, Now: func() time.Time { return w.now() }, Recorder: w}
-	put(t, w)
+	w.put(t)
 	return w
 }
 
 // put writes the basis of the reconciliation.
-func put(t *testing.T, w *world) {
+func (w *world) put(t testing.TB) {
 	t.Helper()
 	schema := []reconcile.Attribute{}
 	for _, name := range []string{"birthdate", "custom:legacy_sub", "email", "email_verified", "name", "phone_number", "phone_number_verified"} {
