@@ -218,7 +218,9 @@ func TestRefusedUpdates(t *testing.T) {
 			return f.WritePool(ctx, cutover.Settings{"AdminCreateUserConfig": map[string]any{"UnusedAccountValidityDays": 3}, "Policies": map[string]any{"PasswordPolicy": map[string]any{"TemporaryPasswordValidityDays": 4}}})
 		},
 		"factors": func() error { return f.WriteFactors(ctx, cutover.Settings{"MfaConfiguration": "SOMETIMES"}) },
-		"client":  func() error { return f.WriteClient(ctx, f.client.ID, cutover.Settings{"ExplicitAuthFlows": []any{"X"}}) },
+		"client": func() error {
+			return f.WriteClient(ctx, f.client.ID, cutover.Settings{"ExplicitAuthFlows": []any{"X"}})
+		},
 	} {
 		if err := broken(); err == nil || fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%s: %v", name, err)

@@ -17,6 +17,7 @@ import (
 
 	"poolferry/internal/cutover"
 	"poolferry/internal/fault"
+	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/sandbox/cognitoidp"
 	"poolferry/internal/store"
 	"poolferry/internal/store/storetest"
@@ -499,6 +500,42 @@ func TestCheck(t *testing.T) {
 	}
 	if got, err = cutover.New(w.o).Check(t.Context(), "ann", true); err != nil || !got.Done || got.Verified.SRP {
 		t.Errorf("without proof: %+v, %v", got, err)
+	}
+}
+
+// TestPlanAsksEverybody: what the gates are judged by comes from everybody who is
+// asked, and who stays behind is kept with the journal.
+func TestPlanAsksEverybody(t *testing.T) {
+	w := newWorld(t, 0)
+	behind := map[verdict.Reason]int{verdict.Federated: 3}
+	w.o.Reconciled = reconciled{history(pending(done("a", 2), behind), pending(done("b", 1), behind))}
+	w.o.Settle, w.o.Tail = activity{Active: true, Left: 4}, activity{Active: true, What: "t1"}
+	w.o.Metrics = metrics(nil)
+	c := cutover.New(w.o)
+	states := func(p cutover.Plan) string {
+		var all []string
+		for _, g := range p.Gates {
+			if g.State != cutover.Passed {
+				all = append(all, g.Name+"="+string(g.State))
+			}
+		}
+		return strings.Join(all, " ")
+	}
+	p, err := c.Plan(t.Context(), cutover.Choice{})
+	if want := "complete=blocked agree=blocked error_rate=blocked quiet=blocked settled=warning"; err != nil || states(p) != want {
+		t.Errorf("%s, want %s; %v", states(p), want, err)
+	}
+	w.o.Settle, w.o.Tail, w.o.Metrics = activity{Left: 4}, activity{}, metrics{cutover.MetricDecisions: 10}
+	c = cutover.New(w.o)
+	p, err = c.Plan(t.Context(), cutover.Choice{Accept: []verdict.Reason{verdict.Federated}, Unproven: true})
+	if want := "complete=warning settled=warning probe=warning"; err != nil || states(p) != want {
+		t.Errorf("%s, want %s; %v", states(p), want, err)
+	}
+	w.must(c.Begin(t.Context(), p, "ann"))
+	w.o.Prober = locked{actor{w}} // whom nobody asks
+	j, err := cutover.New(w.o).GoOn(t.Context())
+	if err != nil || j.State != cutover.CutOver || j.Accepted[verdict.Federated] != 3 || !j.Unproven || j.Verified.SRP || j.Verified.Refusing != 2 {
+		t.Errorf("%+v, %v", j, err)
 	}
 }
 

@@ -84,7 +84,7 @@ func newWorld(t *testing.T, variant int) *world {
 	t.Cleanup(func() { _ = box.Close() })
 	w.poolID, err = w.cognito.CreatePool(account, region, cognitoidp.PoolSpec{Name: "people", Schema: []cognitoidp.Attribute{{Name: "plan", AttributeDataType: "String"}}})
 	w.must(err)
-	w.raw = cip.New(cip.Options{Region: region, BaseEndpoint: &endpoint, RetryMaxAttempts: 1,
+	w.raw = cip.New(cip.Options{Region: region, BaseEndpoint: &endpoint,
 		Credentials: credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey.Reveal(), "")})
 	variables := map[string]string{"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": user.AccessKeyID, "AWS_SECRET_ACCESS_KEY": user.SecretAccessKey.Reveal()}
 	w.account, err = cognito.NewAccount(t.Context(), region, func(name string) (string, bool) { value, ok := variables[name]; return value, ok })

@@ -56,7 +56,8 @@ func New(ctx context.Context, cfg *config.Config, account *cognito.Account, o Op
 		return nil, err
 	}
 	run := store.NewRun(bucket, cfg.Run)
-	pool := cognito.SettingsOptions{Region: cfg.Target.Region, PoolID: cfg.Target.PoolID}
+	// Half the pace each: both ask about the clients.
+	pool := cognito.SettingsOptions{Region: cfg.Target.Region, PoolID: cfg.Target.PoolID, PerSecond: 2}
 	return cutover.New(cutover.Options{
 		Run: cfg.Run, PoolID: cfg.Target.PoolID, ManagedBy: cfg.Cutover.ManagedBy, Probe: probe,
 		Ours: cutover.Ours{

@@ -289,7 +289,7 @@ func (r run) goOn(ctx context.Context, c *cutover.Cutover) (changeover.Outcome, 
 // error says it all.
 func show(io streams, out changeover.Outcome, asJSON bool, err error) error {
 	switch {
-	case errors.Is(err, errDeclined), out.Journal == nil && !(asJSON && out.Plan != nil):
+	case errors.Is(err, errDeclined), out.Journal == nil && (!asJSON || out.Plan == nil):
 		return err
 	case asJSON:
 		return errors.Join(err, writeJSON(io.out, out))
