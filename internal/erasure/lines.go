@@ -153,7 +153,7 @@ func (p Person) withBlankLines(text []byte) (left []byte, count int) {
 			continue
 		}
 		for i, b := range line {
-			if b == ',' && line[i-1] != '\\' {
+			if b == ',' && (i == 0 || line[i-1] != '\\') {
 				left = append(left, ',')
 			}
 		}

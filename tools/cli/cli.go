@@ -83,7 +83,7 @@ be rehearsed first on a local AWS, without an account.` + exitStatus(nil, allCod
 	root.SetErr(io.err)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newDemo(io), newSandbox(io), newExplain(io), newPreflight(io), newSeed(io), newManifest(io), newReconcile(io), newTail(io), newStatus(io), newReport(io), newCutover(io), newRollback(io))
+	root.AddCommand(newDemo(io), newSandbox(io), newExplain(io), newPreflight(io), newSeed(io), newManifest(io), newReconcile(io), newTail(io), newStatus(io), newReport(io), newCutover(io), newRollback(io), newPurge(io), newForget(io))
 	return root
 }
 
