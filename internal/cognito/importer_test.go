@@ -115,8 +115,8 @@ func TestImporterInASandbox(t *testing.T) {
 	if len(lines) != 2 || lines[0] != "[SUCCEEDED] Line Number 1 - The import succeeded." || !strings.HasPrefix(lines[1], "[FAILED] Line Number 2 - ") {
 		t.Errorf("%q", lines)
 	}
-	for range importer.Log(t.Context(), s.Name, tail.Job{ID: "import-none", Name: "none"}) {
-		t.Error("a log that is not there has lines")
+	for line, err := range importer.Log(t.Context(), s.Name, tail.Job{ID: "import-none", Name: "none"}) {
+		t.Errorf("a log that is not there has %q, %v", line, err)
 	}
 	if _, err := importer.Job(t.Context(), "import-none"); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("%v", err)

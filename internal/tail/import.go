@@ -202,7 +202,7 @@ func (t *Tail) start(ctx context.Context, p Plan, f FileState, job Job) (string,
 			return StepCreated, 0, err
 		}
 	}
-	job, err := t.o.Pool.StartJob(ctx, f.Job.ID)
+	_, err := t.o.Pool.StartJob(ctx, f.Job.ID)
 	if is(err, fault.Conflict) {
 		return StepBusy, busyWait, nil // or started by another step: the next look tells
 	}

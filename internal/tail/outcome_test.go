@@ -67,7 +67,7 @@ func TestPlace(t *testing.T) {
 		v := place(tt.said, 4)
 		got := ""
 		for _, o := range v.outcomes {
-			got += string((string(o) + "-")[:1])
+			got += (string(o) + "-")[:1]
 		}
 		if got != tt.want || v.known != 4-strings.Count(tt.want, "-") {
 			t.Errorf("%s: %s, %d known, want %s", name, got, v.known, tt.want)

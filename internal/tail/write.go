@@ -250,7 +250,7 @@ func unpack[Row any](data []byte, o Object, each func(Row) error) error {
 	for n := 0; ; n++ {
 		var row Row
 		switch err := rows.Decode(&row); {
-		case err == io.EOF && n == o.Count: //nolint:errorlint // Decode returns it bare
+		case err == io.EOF && n == o.Count:
 			return nil
 		case err != nil || n >= o.Count:
 			return fault.New(fault.Invalid, "%s: line %d is no row, or one too many: foreign", o.Key, n+1)

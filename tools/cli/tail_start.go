@@ -142,7 +142,7 @@ func (r imported) start(ctx context.Context, io streams, id string, c tail.Choic
 
 // goOn takes up an import that has a plan.
 func (r imported) goOn(ctx context.Context, io streams, id string, confirm *confirmation) (importing, error) {
-	s, err := r.Tail.Status(ctx, id)
+	s, err := r.Status(ctx, id)
 	if fault.KindOf(err) == fault.NotFound {
 		return importing{}, r.noTail(id)
 	}

@@ -67,7 +67,7 @@ func tailStatus() string {
 }
 
 func (r imported) progress(ctx context.Context, id string) (stragglers.Progress, error) {
-	s, err := r.Tail.Status(ctx, id)
+	s, err := r.Status(ctx, id)
 	if fault.KindOf(err) == fault.NotFound {
 		return stragglers.Progress{}, r.noTail(id)
 	}
@@ -137,7 +137,7 @@ Ctrl-C ends the watching; the import goes on without it.` + tailStatus(),
 func (r imported) watch(ctx context.Context, io streams, id string, interval time.Duration, asJSON bool) error {
 	talk := newTalk(io.err)
 	p, err := stragglers.Watch(ctx, stragglers.Watching{
-		Look: func(ctx context.Context) (tail.Standing, error) { return r.Tail.Status(ctx, id) }, Interval: interval, Now: time.Now,
+		Look: func(ctx context.Context) (tail.Standing, error) { return r.Status(ctx, id) }, Interval: interval, Now: time.Now,
 		Show: func(p stragglers.Progress) error {
 			if asJSON {
 				return writeJSON(io.out, p)
