@@ -286,7 +286,7 @@ func (s *Service) listVersions(r request) (*wire.Reply, error) {
 	if id != "" && key == "" {
 		return nil, wire.Errorf(http.StatusBadRequest, "InvalidArgument", "A version-id marker cannot be specified without a key marker.")
 	}
-	all, err := s.objects.versions.list(r.bucket, r.query.Get("prefix"))
+	all, err := s.objects.list(r.bucket, r.query.Get("prefix"))
 	if err != nil {
 		return nil, direct(err)
 	}
@@ -340,7 +340,7 @@ func (s *Service) oneVersion(r request) (*wire.Reply, error) {
 	id := r.query.Get(versionID)
 	header := http.Header{"X-Amz-Version-Id": {id}}
 	if r.operation == opDeleteObject {
-		marker, err := s.objects.versions.remove(r.bucket, r.key, id)
+		marker, err := s.objects.remove(r.bucket, r.key, id)
 		if err != nil {
 			return nil, direct(err)
 		}
@@ -349,7 +349,7 @@ func (s *Service) oneVersion(r request) (*wire.Reply, error) {
 		}
 		return &wire.Reply{Status: http.StatusNoContent, Header: header}, nil
 	}
-	one, err := s.objects.versions.get(r.bucket, r.key, id)
+	one, err := s.objects.get(r.bucket, r.key, id)
 	if err != nil {
 		return nil, direct(err)
 	}

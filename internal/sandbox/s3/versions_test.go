@@ -17,9 +17,9 @@ import (
 
 // versionsOf lists versions as "KEY=BODY", a delete marker as "KEY-", the latest
 // with an asterisk, and their ids.
-func versionsOf(t *testing.T, c *sdk.Client, prefix string, page int32) (names, ids []string) {
+func versionsOf(t *testing.T, c *sdk.Client, page int32) (names, ids []string) {
 	t.Helper()
-	pages := sdk.NewListObjectVersionsPaginator(c, &sdk.ListObjectVersionsInput{Bucket: aws.String(bucket), Prefix: &prefix, MaxKeys: &page})
+	pages := sdk.NewListObjectVersionsPaginator(c, &sdk.ListObjectVersionsInput{Bucket: aws.String(bucket), MaxKeys: &page})
 	type entry struct {
 		id     string
 		latest bool
@@ -106,7 +106,7 @@ func wantVersions(t *testing.T, c *sdk.Client, want ...string) (ids []string) {
 	t.Helper()
 	for _, page := range []int32{1, 2, 1000} {
 		var got []string
-		got, ids = versionsOf(t, c, "", page)
+		got, ids = versionsOf(t, c, page)
 		if diff := gocmp.Diff(want, got); diff != "" {
 			t.Errorf("pages of %d (-want +got):\n%s", page, diff)
 		}
@@ -176,11 +176,11 @@ func TestVersions(t *testing.T) {
 			t.Errorf("%s: got %v", key, err)
 		}
 	}
-	left, ids := versionsOf(t, c, "", 1000)
+	left, ids := versionsOf(t, c, 1000)
 	for i, name := range left {
 		remove(t, c, strings.TrimRight(strings.Split(name, "=")[0], "-*"), ids[i])
 	}
-	if left, _ := versionsOf(t, c, "", 1000); len(left) > 0 {
+	if left, _ := versionsOf(t, c, 1000); len(left) > 0 {
 		t.Errorf("left: %q", left)
 	}
 	for name := range w.s3.Objects() {
@@ -210,7 +210,7 @@ func TestVersionsAreDeletedWhileTheyAreListed(t *testing.T) {
 			n++
 		}
 	}
-	if left, _ := versionsOf(t, c, "", 1000); n != 10 || len(left) > 0 {
+	if left, _ := versionsOf(t, c, 1000); n != 10 || len(left) > 0 {
 		t.Errorf("%d deleted, left %q", n, left)
 	}
 	for _, in := range []*sdk.ListObjectVersionsInput{{VersionIdMarker: aws.String("x")}, {MaxKeys: aws.Int32(-1)}} {
@@ -228,7 +228,7 @@ func TestPoliciesOfVersions(t *testing.T) {
 	ops := w.operator(t)
 	put(t, ops, "k", "1")
 	put(t, ops, "k", "2")
-	_, ids := versionsOf(t, ops, "", 1000)
+	_, ids := versionsOf(t, ops, 1000)
 	statement := func(actions, resource string) string {
 		return fmt.Sprintf(`{"Effect":"Allow","Action":[%s],"Resource":"arn:aws:s3:::%s"}`, actions, resource)
 	}
