@@ -5,6 +5,7 @@
 package changeover
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -25,6 +26,9 @@ import (
 type Options struct {
 	Env lambdas.Environment
 	Say func(format string, args ...any)
+	// PerSecond is how often an operation on app clients may be called; 0 means two
+	// times, of five that AWS allows.
+	PerSecond float64
 }
 
 // New returns the cut-over of a configuration's run, as account may do it. The
@@ -57,7 +61,7 @@ func New(ctx context.Context, cfg *config.Config, account *cognito.Account, o Op
 	}
 	run := store.NewRun(bucket, cfg.Run)
 	// Half the pace each: both ask about the clients.
-	pool := cognito.SettingsOptions{Region: cfg.Target.Region, PoolID: cfg.Target.PoolID, PerSecond: 2}
+	pool := cognito.SettingsOptions{Region: cfg.Target.Region, PoolID: cfg.Target.PoolID, PerSecond: cmp.Or(o.PerSecond, 2)}
 	return cutover.New(cutover.Options{
 		Run: cfg.Run, PoolID: cfg.Target.PoolID, ManagedBy: cfg.Cutover.ManagedBy, Probe: probe,
 		Ours: cutover.Ours{

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -72,6 +73,11 @@ type demo struct {
 	requestLog  *record
 	canaries    *sweep.Sweep
 	leaks       *leaks
+
+	signUps  SignUps
+	own      int                   // users of the target who are nobody's from the source
+	imported map[userpool.Sub]bool // by import jobs
+	excluded bool                  // whoever is not there now
 }
 
 // Run demonstrates and returns what happened. Its error is ctx's where it was
@@ -111,6 +117,9 @@ func begin(ctx context.Context, o Options) (*demo, error) {
 			return nil, errors.Join(err, d.world.Close())
 		}
 	}
+	if err := d.canaries.Add("the probe", d.world.ProbePassword()); err != nil {
+		return nil, errors.Join(err, d.world.Close())
+	}
 	if d.app, err = d.world.App(ctx); err != nil {
 		return nil, errors.Join(err, d.world.Close())
 	}
@@ -128,16 +137,15 @@ func (d *demo) run(talk Talk) (Result, error) {
 	for i, p := range d.world.People {
 		visits[i] = &visit{demo: d, person: p}
 	}
-	d.firstVisits(visits, 1, "signing in at the target", talk)
-	reconciled, err := d.reconcile(talk, d.world.FireSchedule)
+	reconciled, err := d.journey(visits, talk)
 	if err != nil {
 		return Result{}, err
 	}
-	d.firstVisits(visits, 2, "signing in later", talk)
-	d.strangers()
-	d.laterVisits(visits, talk)
-	d.checkArrivals(visits)
-	again, err := d.reconcile(talk, d.byHand)
+	tail, again, err := d.importTail(visits, talk)
+	if err != nil {
+		return Result{}, err
+	}
+	cut, err := d.cutOver(visits, talk)
 	if err != nil {
 		return Result{}, err
 	}
@@ -145,8 +153,14 @@ func (d *demo) run(talk Talk) (Result, error) {
 		return Result{}, err
 	}
 	result := d.tally.result()
-	result.Seeding, result.Reconciliation = staged, append(reconciled, again...)
+	result.Seeding, result.Reconciliation, result.SignUps, result.Tail, result.Cutover = staged, append(reconciled, again...), d.signUps, tail, cut
 	result.Users.Source, result.Users.Target = d.world.Count()
+	if n := len(result.Reconciliation); n > 0 {
+		result.Complete = result.Reconciliation[n-1].Complete && cut.Done
+	}
+	if !result.Complete && d.options.Faults == "" {
+		return Result{}, fmt.Errorf("the migration did not come to its end: %q", result.Surprises)
+	}
 
 	talk.Say("Searching logs, answers and stored users for %d passwords.", 3*len(d.world.People))
 	files, err := d.world.Dump()
@@ -166,6 +180,28 @@ func (d *demo) run(talk Talk) (Result, error) {
 		}
 	}
 	return result, d.ctx.Err()
+}
+
+// journey is the time in which people come by themselves. The first
+// reconciliation is before anybody does: what it leaves is what guards names and
+// welcomes people.
+func (d *demo) journey(visits []*visit, talk Talk) ([]Reconciliation, error) {
+	first, err := d.reconcile(talk, d.world.FireSchedule)
+	if err != nil {
+		return nil, err
+	}
+	d.register()
+	d.firstVisits(visits, 1, "signing in at the target", talk)
+	second, err := d.reconcile(talk, d.world.FireSchedule)
+	if err != nil {
+		return nil, err
+	}
+	d.firstVisits(visits, 2, "signing in later", talk)
+	d.strangers()
+	d.laterVisits(visits, talk)
+	d.checkArrivals(visits)
+	third, err := d.reconcile(talk, d.byHand)
+	return slices.Concat(first, second, third), err
 }
 
 // know tells the sweep a person's secrets.
@@ -252,12 +288,17 @@ func (d *demo) laterVisits(visits []*visit, talk Talk) {
 // faults are injected, a user may have been created although the person was told
 // otherwise (Cognito Developer Guide, import with a Lambda trigger).
 func (d *demo) checkArrivals(visits []*visit) {
+	own := 0
 	expected := make(map[string]*visit, len(visits))
 	for _, v := range visits {
 		expected[string(v.person.User.Sub)] = v
 	}
 	for u := range d.world.Cognito.Users(d.world.Target.PoolID) {
 		sub := u.Attributes[userpool.AttrLegacySub]
+		if sub == "" {
+			own++
+			continue
+		}
 		v := expected[sub]
 		delete(expected, sub)
 		switch {
@@ -266,6 +307,9 @@ func (d *demo) checkArrivals(visits []*visit) {
 		case !v.created && d.options.Faults == "":
 			v.surprise("is in the target pool and should not be", answer{})
 		}
+	}
+	if own != d.own {
+		d.tally.surprise(fmt.Sprintf("the target pool has %d users who have registered there, not %d", own, d.own))
 	}
 	for _, v := range expected {
 		if v.created {

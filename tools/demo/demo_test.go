@@ -48,8 +48,19 @@ func TestEverybodyArrivesOrIsRefusedForAReason(t *testing.T) {
 			// Of a hundred people ten stay away, and these do not move: 4 never
 			// confirmed, 3 disabled, 3 without their authenticator code, 3 federated,
 			// one of whom stays away besides.
-			if r.Users != (Users{Source: 100, Target: 78}) || r.Returned != 78 {
-				t.Errorf("users %+v, %d returned; want 100, 78 and 78", r.Users, r.Returned)
+			// Of those who stay away twelve can be imported, of whom some come
+			// meanwhile; one has registered, and there is the probe.
+			if r.Users != (Users{Source: 100, Target: 78 + 12 + 2}) || r.Returned != 78 {
+				t.Errorf("users %+v, %d returned; want 100, 92 and 78", r.Users, r.Returned)
+			}
+			if !r.Complete || *r.Cutover != (Cutover{Done: true, RolledBack: true, SRPSignIn: true}) {
+				t.Errorf("complete: %v, cut-over %+v", r.Complete, *r.Cutover)
+			}
+			if r.Tail.Imported+r.Tail.Skipped != 12 || r.Tail.Skipped == 0 || r.Tail.Failed != 0 {
+				t.Errorf("tail %+v, want 12, some of whom came meanwhile", *r.Tail)
+			}
+			if r.SignUps.Refused == 0 || r.SignUps.Allowed != 1 {
+				t.Errorf("registrations %+v", r.SignUps)
 			}
 			checkReconciliation(t, r.Reconciliation)
 			for _, outcome := range []string{"RejectedCredentials", "NotInSource", "Disabled", "Unconfirmed", "NeedsReset", "MfaRefused", "Federated", "NoVerifiedContact"} {
@@ -65,15 +76,24 @@ func TestEverybodyArrivesOrIsRefusedForAReason(t *testing.T) {
 	}
 }
 
-// checkReconciliation wants one run after each wave, and everybody in the last.
+// checkReconciliation wants a run before anybody has come, one after each wave, one
+// after the import, and two that find nobody left.
 func checkReconciliation(t *testing.T, runs []Reconciliation) {
 	t.Helper()
-	if len(runs) != 2 || !runs[0].Whole || !runs[1].Whole || runs[0].Percent <= 0 || runs[0].Percent >= runs[1].Percent {
-		t.Fatalf("reconciliation %+v, want two whole runs with progress between them", runs)
+	if len(runs) != 6 {
+		t.Fatalf("reconciliation %+v, want six runs", runs)
 	}
-	last := runs[1]
+	for i, run := range runs {
+		if !run.Whole || i > 0 && run.Percent < runs[i-1].Percent || run.Complete != (i == 5) {
+			t.Errorf("run %d: %+v", i, run)
+		}
+	}
+	last := runs[2]
 	if last.Migrated != 78 || last.Pending != 19 || last.Excluded != 3 || last.Imported != 0 || last.Percent != 80.4 {
 		t.Errorf("%+v, want 78 of 97 moved (80.4 %%) and 3 excluded", last)
+	}
+	if end := runs[5]; end.Migrated+end.Imported != 90 || end.Pending != 0 || end.Excluded != 10 {
+		t.Errorf("in the end %+v, want 90 at the target and 10 excluded", end)
 	}
 	if diff := cmp.Diff(map[string]int{"not_signed_in": 10, "disabled": 3, "unconfirmed": 4, "reset_required": 1, "temporary_password": 1}, last.PendingBy); diff != "" {
 		t.Errorf("pending by reason (-want +got):\n%s", diff)
@@ -111,12 +131,13 @@ func checkFiles(t *testing.T, out string, r Result) {
 func TestJSONContract(t *testing.T) {
 	data, err := json.Marshal(Result{
 		Version: 1, Seeding: &Seeding{Executions: 1, Profiles: 2, Parts: 3}, SignIns: SignIns{RefusedBy: map[string]int{}},
-		Reconciliation: []Reconciliation{{Percent: 50, Migrated: 1, Pending: 1, PendingBy: map[string]int{"not_signed_in": 1}, Whole: true}}, Surprises: []string{"x"}, Returned: 1,
+		Reconciliation: []Reconciliation{{Percent: 50, Migrated: 1, Pending: 1, PendingBy: map[string]int{"not_signed_in": 1}, Whole: true}},
+		Tail:           &Tail{Imported: 1}, Cutover: &Cutover{Done: true}, Surprises: []string{"x"}, Returned: 1,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"version":1,"users":{"source":0,"target":0},"seeding":{"executions":1,"profiles":2,"parts":3},"sign_ins":{"attempted":0,"migrated":0,"refused":0,"refused_by":{},"errors":0,"p50_ms":0,"p95_ms":0,"p99_ms":0},"reconciliation":[{"percent":50,"migrated":1,"pending":1,"pending_by":{"not_signed_in":1},"imported":0,"excluded":0,"findings":0,"whole":true}],"secrets_found":0}`
+	want := `{"version":1,"users":{"source":0,"target":0},"seeding":{"executions":1,"profiles":2,"parts":3},"sign_ins":{"attempted":0,"migrated":0,"refused":0,"refused_by":{},"errors":0,"p50_ms":0,"p95_ms":0,"p99_ms":0},"reconciliation":[{"percent":50,"migrated":1,"pending":1,"pending_by":{"not_signed_in":1},"imported":0,"excluded":0,"findings":0,"whole":true,"complete":false}],"sign_ups":{"refused":0,"allowed":0},"tail":{"imported":1,"skipped":0,"failed":0},"cutover":{"done":true,"rolled_back":false,"srp_sign_in":false},"secrets_found":0,"complete":false}`
 	if diff := cmp.Diff(want, string(data)); diff != "" {
 		t.Error(diff)
 	}

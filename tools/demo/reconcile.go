@@ -23,7 +23,8 @@ type Reconciliation struct {
 	Imported  int            `json:"imported"`
 	Excluded  int            `json:"excluded"`
 	Findings  int            `json:"findings"`
-	Whole     bool           `json:"whole"` // nothing was missing when it counted
+	Whole     bool           `json:"whole"`    // nothing was missing when it counted
+	Complete  bool           `json:"complete"` // nobody is left, and that was so in the run before
 }
 
 // wave says when a person comes for the first time: four of ten with the first
@@ -76,15 +77,17 @@ func (d *demo) reconcile(talk Talk, begin func(context.Context) error) ([]Reconc
 	}
 	last := runs[len(runs)-1]
 	talk.Say("Reconciled: %.1f %% have moved, %d are still to come, %d findings.", last.Percent, last.Pending, last.Findings)
-	d.checkVerdicts(last)
-	return runs, d.checkPending(r)
+	if d.options.Faults == "" {
+		d.checkSettled()
+	}
+	return runs, d.checkVerdicts(r, last)
 }
 
 func ofSummary(s reconcile.Summary) Reconciliation {
 	out := Reconciliation{
 		Percent: s.Percent, Migrated: s.Verdicts[verdict.Migrated], Pending: s.Verdicts[verdict.Pending], PendingBy: map[string]int{},
 		Imported: s.Verdicts[verdict.Imported], Excluded: s.Verdicts[verdict.Excluded],
-		Whole: s.Failure == "" && len(s.Partial) == 0,
+		Whole: s.Failure == "" && len(s.Partial) == 0, Complete: s.Complete,
 	}
 	for reason, n := range s.Reasons[verdict.Pending] {
 		out.PendingBy[string(reason)] = n
@@ -95,33 +98,51 @@ func ofSummary(s reconcile.Summary) Reconciliation {
 	return out
 }
 
-// arrived are the subs at the source of those who are users of the target.
-func (d *demo) arrived() map[userpool.Sub]bool {
-	there := map[userpool.Sub]bool{}
-	for u := range d.world.Cognito.Users(d.world.Target.PoolID) {
-		there[userpool.Sub(u.Attributes[userpool.AttrLegacySub])] = true
-	}
-	return there
+// census is a count of both pools that asks nobody of the product.
+type census struct {
+	source []userpool.User
+	target map[userpool.Sub]userpool.User // by sub at the source
 }
 
-// checkVerdicts counts both pools itself and notes what the reconciliation says
-// otherwise.
-func (d *demo) checkVerdicts(got Reconciliation) {
-	there := d.arrived()
-	var want Reconciliation
-	for u := range d.world.Cognito.Users(d.world.Source.PoolID) {
-		switch {
-		case there[u.Sub]:
-			want.Migrated++
-		case u.Status == userpool.StatusExternalProvider:
-			want.Excluded++
-		default:
-			want.Pending++
+func (d *demo) count() census {
+	c := census{slices.Collect(d.world.Cognito.Users(d.world.Source.PoolID)), map[userpool.Sub]userpool.User{}}
+	for u := range d.world.Cognito.Users(d.world.Target.PoolID) {
+		if legacy := u.Attributes[userpool.AttrLegacySub]; legacy != "" {
+			c.target[userpool.Sub(legacy)] = u
 		}
 	}
-	if got.Migrated != want.Migrated || got.Pending != want.Pending || got.Excluded != want.Excluded {
-		d.tally.surprise(fmt.Sprintf("reconciliation: %d migrated, %d pending, %d excluded; the pools have %d, %d, %d",
-			got.Migrated, got.Pending, got.Excluded, want.Migrated, want.Pending, want.Excluded))
+	return c
+}
+
+// verdictOn is what a reconciliation should say about a user of the source.
+func (d *demo) verdictOn(u userpool.User, c census) verdict.Verdict {
+	there, arrived := c.target[u.Sub]
+	switch {
+	case arrived && d.imported[u.Sub] && there.Status == userpool.StatusResetRequired:
+		return verdict.Imported
+	case arrived:
+		return verdict.Migrated
+	case d.excluded || u.Status == userpool.StatusExternalProvider:
+		return verdict.Excluded
+	}
+	return verdict.Pending
+}
+
+// checkVerdicts notes where a reconciliation says otherwise than a count of both
+// pools: in numbers, and user by user in its list of who is pending.
+func (d *demo) checkVerdicts(r *reconcile.Reconciliation, got Reconciliation) error {
+	pools := d.count()
+	want, pending := map[verdict.Verdict]int{}, map[userpool.Sub]bool{}
+	for _, u := range pools.source {
+		v := d.verdictOn(u, pools)
+		want[v]++
+		if v == verdict.Pending {
+			pending[u.Sub] = true
+		}
+	}
+	if got.Migrated != want[verdict.Migrated] || got.Pending != want[verdict.Pending] || got.Excluded != want[verdict.Excluded] || got.Imported != want[verdict.Imported] {
+		d.tally.surprise(fmt.Sprintf("reconciliation: %d migrated, %d pending, %d excluded, %d imported; the pools have %v",
+			got.Migrated, got.Pending, got.Excluded, got.Imported, want))
 	}
 	explained := 0
 	for _, n := range got.PendingBy {
@@ -130,18 +151,6 @@ func (d *demo) checkVerdicts(got Reconciliation) {
 	if explained != got.Pending {
 		d.tally.surprise(fmt.Sprintf("reconciliation: %d of %d pending users have a reason", explained, got.Pending))
 	}
-}
-
-// checkPending compares the list of who is pending, name by name, with the
-// pools.
-func (d *demo) checkPending(r *reconcile.Reconciliation) error {
-	there := d.arrived()
-	want := map[userpool.Sub]bool{}
-	for u := range d.world.Cognito.Users(d.world.Source.PoolID) {
-		if !there[u.Sub] && u.Status != userpool.StatusExternalProvider {
-			want[u.Sub] = true
-		}
-	}
 	for row, err := range r.Pending(d.ctx, "") {
 		if err != nil {
 			return err
@@ -149,15 +158,27 @@ func (d *demo) checkPending(r *reconcile.Reconciliation) error {
 		if row.Verdict != verdict.Pending {
 			continue
 		}
-		if !want[row.Sub] {
+		if !pending[row.Sub] {
 			d.tally.surprise(fmt.Sprintf("reconciliation: %s is pending by %s, and should not be, or is there twice", row.Sub, row.Reason))
 		}
-		delete(want, row.Sub)
+		delete(pending, row.Sub)
 	}
-	for _, sub := range slices.Sorted(maps.Keys(want)) {
+	for _, sub := range slices.Sorted(maps.Keys(pending)) {
 		d.tally.surprise(fmt.Sprintf("reconciliation: %s is pending and not in the list", sub))
 	}
 	return nil
+}
+
+// checkSettled notes users of the target who are not in the groups that they were
+// in at the source.
+func (d *demo) checkSettled() {
+	pools := d.count()
+	for _, u := range pools.source {
+		there, arrived := pools.target[u.Sub]
+		if arrived && !slices.Equal(slices.Sorted(slices.Values(u.Groups)), slices.Sorted(slices.Values(there.Groups))) {
+			d.tally.surprise(fmt.Sprintf("settling: %s is in %d of %d groups", u.Sub, len(there.Groups), len(u.Groups)))
+		}
+	}
 }
 
 // byHand starts the reconciliation as an operator does, the schedule fires it.

@@ -20,7 +20,13 @@ type Result struct {
 	SignIns SignIns  `json:"sign_ins"`
 	// Reconciliation has every run, the last one last.
 	Reconciliation []Reconciliation `json:"reconciliation,omitempty"`
+	SignUps        SignUps          `json:"sign_ups"`
+	Tail           *Tail            `json:"tail,omitempty"`
+	Cutover        *Cutover         `json:"cutover,omitempty"`
 	SecretsFound   int              `json:"secrets_found"`
+	// Complete says that every user of the source has moved, was imported or is
+	// excluded, and that the migration was ended.
+	Complete bool `json:"complete"`
 
 	// Surprises and Finds say what is behind Errors and SecretsFound, for people.
 	Surprises []string     `json:"-"`
@@ -48,6 +54,12 @@ type SignIns struct {
 	P50       float64        `json:"p50_ms"`     // as the person at the target waits for it
 	P95       float64        `json:"p95_ms"`
 	P99       float64        `json:"p99_ms"`
+}
+
+// SignUps counts registrations at the target while people were still to come.
+type SignUps struct {
+	Refused int `json:"refused"` // under a name of somebody who had not moved yet
+	Allowed int `json:"allowed"` // under a name of nobody's
 }
 
 // OK reports whether everything was as it should be.
@@ -116,6 +128,13 @@ func (t *tally) returnedOnce() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.returned++
+}
+
+// errors counts so far what should not have been.
+func (t *tally) errors() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.signIns.Errors
 }
 
 // result closes the count.

@@ -49,13 +49,21 @@ func (r Result) WriteText(w io.Writer) error {
 	}
 	t.AppendRow(table.Row{"  p50 / p95 / p99", fmt.Sprintf("%.0f / %.0f / %.0f", s.P50, s.P95, s.P99), "ms, as people wait for it"})
 	t.AppendRow(table.Row{"later sign-ins", r.Returned, "the source was not asked again"})
+	t.AppendRow(table.Row{"registrations refused", r.SignUps.Refused, fmt.Sprintf("under names of people still to come; %d allowed", r.SignUps.Allowed)})
 	t.AppendSeparator()
 	for i, r := range r.Reconciliation {
 		t.AppendRow(table.Row{fmt.Sprintf("reconciliation %d", i+1), fmt.Sprintf("%.1f %%", r.Percent),
-			fmt.Sprintf("%d moved, %d pending, %d excluded, %d findings", r.Migrated, r.Pending, r.Excluded, r.Findings)})
+			fmt.Sprintf("%d moved, %d imported, %d pending, %d excluded, %d findings", r.Migrated, r.Imported, r.Pending, r.Excluded, r.Findings)})
+	}
+	if r.Tail != nil {
+		t.AppendRow(table.Row{"imported", r.Tail.Imported, fmt.Sprintf("%d came meanwhile, %d failed", r.Tail.Skipped, r.Tail.Failed)})
+	}
+	if r.Cutover != nil {
+		t.AppendRow(table.Row{"cut over", yes(r.Cutover.Done), fmt.Sprintf("sign-in by SRP: %s; rolled back once before: %s", yes(r.Cutover.SRPSignIn), yes(r.Cutover.RolledBack))})
 	}
 	t.AppendSeparator()
 	t.AppendRow(table.Row{"errors", s.Errors, "results that should not have been"})
+	t.AppendRow(table.Row{"complete", yes(r.Complete), "everybody has moved, was imported or is excluded"})
 	t.AppendRow(table.Row{"passwords found", r.SecretsFound, "in logs, answers and stored data"})
 	if _, err := fmt.Fprintln(w, t.Render()); err != nil {
 		return err
@@ -71,4 +79,11 @@ func (r Result) WriteText(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+func yes(is bool) string {
+	if is {
+		return "yes"
+	}
+	return "no"
 }

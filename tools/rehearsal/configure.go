@@ -38,18 +38,24 @@ mapping:
     - default: {to: locale, value: en-GB}
     - lower: email
 mfa_policy: verify
-# Nobody else lists the users of this source pool, or changes those of the target.
+# Nobody else lists the users of this source pool, or uses the target's account.
 pace:
   user_list: 30
-  user_update: 25
-  user_resource_read: 50
-  user_resource_update: 25
+  user_read: {{.Unhurried}}
+  user_update: {{.Unhurried}}
+  user_resource_read: {{.Unhurried}}
+  user_resource_update: {{.Unhurried}}
+  quota_raised: true
 audit:
   name_key: {{.NameKey}}
 staging:
   bucket: {{.Bucket}}
 tail:
   import_log_role_arn: {{.ImportLogRole}}
+cutover:
+  probe_username: {{.ProbeName}}
+  probe_password: env:{{.ProbePassword}}
+  probe_client_id: {{.Target.Client.ID}}
 `))
 
 // configure writes the poolferry.yaml and reads it back, as an operator's file
@@ -61,7 +67,7 @@ func (w *World) configure(ctx context.Context) error {
 		"Source": w.Source, "Target": w.Target, "ExternalID": externalID,
 		"LoginRole": roleARN(w.Source.Account, loginRole), "ExportRole": roleARN(w.Source.Account, exportRole),
 		"ClientSecret": clientSecret, "NameKey": nameKey, "Run": runID, "Bucket": stagingBucket,
-		"ImportLogRole": roleARN(w.Target.Account, importLog),
+		"Unhurried": unhurried, "ProbeName": probeName, "ProbePassword": probePasswordName, "ImportLogRole": roleARN(w.Target.Account, importLog),
 	})
 	if err != nil {
 		return err

@@ -295,7 +295,15 @@ func (w *World) App(ctx context.Context) (*cognito.App, error) {
 }
 
 // OperatorEnv is the environment of the target's operator.
-func (w *World) OperatorEnv() func(string) (string, bool) { return w.env(w.Target.Operator) }
+func (w *World) OperatorEnv() func(string) (string, bool) {
+	env := w.env(w.Target.Operator)
+	return func(name string) (string, bool) {
+		if name == probePasswordName {
+			return w.ProbePassword().Reveal(), true
+		}
+		return env(name)
+	}
+}
 
 // env is the environment of a process that works with the credentials.
 func (w *World) env(c iam.Credentials) func(string) (string, bool) {
