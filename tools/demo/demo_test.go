@@ -164,12 +164,21 @@ func TestSeedingIsWholeWhateverHappens(t *testing.T) {
 	t.Parallel()
 	const faults = "states=duplicate:100%,source.ListUsers=throttle:5%,source.ListUsers=error:5%,s3.PutObject=error:10%,s3.GetObject=error:5%," +
 		"lambda.seed-batch=crash:10%,lambda.close-seeding=crash:10%,lambda.plan-seeding=crash:10%"
-	r, err := Run(t.Context(), Options{Users: 150, Seed: 6, Faults: faults, Now: time.Now}, quiet{})
+	d, err := begin(t.Context(), Options{Users: 150, Seed: 6, Faults: faults, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !r.OK() || r.Seeding == nil || r.Seeding.Profiles != 150 {
-		t.Errorf("seeding %+v, surprises %q, finds %v", r.Seeding, r.Surprises, r.Finds)
+	t.Cleanup(func() { _ = d.world.Close() })
+	staged, err := d.seed(quiet{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs, err := d.reconcile(quiet{}, d.byHand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := d.tally.result(); !r.OK() || staged.Profiles != 150 || !runs[len(runs)-1].Whole {
+		t.Errorf("seeding %+v, reconciliations %+v, surprises %q", staged, runs, r.Surprises)
 	}
 }
 
