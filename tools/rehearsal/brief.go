@@ -21,6 +21,7 @@ type Brief struct {
 	Sample   *SampleSignIn `json:"sample_sign_in,omitempty"` // a user of the source, who can sign in at the target
 	Config   string        `json:"config,omitempty"`         // the poolferry.yaml that was written
 	Function string        `json:"migration_trigger"`        // ARN
+	Probe    string        `json:"probe_password"`           // of the user by whom a cut-over is proven
 }
 
 // SiteBrief is one pool.
@@ -44,7 +45,7 @@ type SampleSignIn struct {
 func (w *World) Brief(file string) Brief {
 	b := Brief{
 		Version: 1, Endpoint: w.Endpoint, Source: w.Source.brief(), Target: w.Target.brief(), Users: len(w.People), Config: file,
-		Function: w.functionARN(migrateUser),
+		Function: w.functionARN(migrateUser), Probe: w.ProbePassword().Reveal(),
 	}
 	for _, p := range w.People {
 		if p.Kind == crowd.Plain {
@@ -88,6 +89,10 @@ func (b Brief) WriteText(w io.Writer) error {
 	if b.Config != "" && b.Sample != nil {
 		fmt.Fprintf(&t, "\nAsk what would happen to somebody:\n\n%s", export(b.Target))
 		fmt.Fprintf(&t, "  export AWS_ENDPOINT_URL=%s\n  poolferry explain --config %s %s\n", b.Endpoint, b.Config, b.Sample.Name)
+	}
+	if b.Config != "" {
+		fmt.Fprintf(&t, "\nLook what a cut-over would change, and what is in its way:\n\n")
+		fmt.Fprintf(&t, "  export %s='%s'\n  poolferry cutover plan --config %s\n", probePasswordName, b.Probe, b.Config)
 	}
 	_, err := io.WriteString(w, t.String()+"\n")
 	return err

@@ -64,6 +64,15 @@ type Options struct {
 	// the environment.
 	SecretsManager bool
 
+	// LeastOperator has the target's operator work under the policy that infra has
+	// for who runs the command line tool; otherwise operators may do everything.
+	LeastOperator bool
+	// ImportPace is how fast import jobs are; zero is as fast as by default.
+	ImportPace cognitoidp.ImportPace
+	// MigrationSignUp is the trigger source with which the guard sees a migration,
+	// as cognitoidp.Options has it.
+	MigrationSignUp string
+
 	// Change is applied to the configuration; nil changes nothing.
 	Change func(*config.Config)
 	// Pool is applied to what each pool is made from, target or source; nil
@@ -87,7 +96,10 @@ type Site struct {
 	Region   string
 	PoolID   string
 	Client   cognitoidp.Client // at the source that of the migration, at the target that of the app
-	Operator iam.Credentials   // may do everything in the account
+	Operator iam.Credentials   // of who works with poolferry
+	// Administrator may do everything in the account, but is nobody whom roles of the
+	// other account trust.
+	Administrator iam.Credentials
 }
 
 // World is a running rehearsal.
@@ -153,8 +165,9 @@ func New(ctx context.Context, o Options) (*World, error) {
 	})
 	w.Cognito = cognitoidp.New(cognitoidp.Options{
 		Now: o.Now, Seed: o.Seed, Log: log,
-		Lambda:   trigger{w.Sandbox.Lambda},
-		Endpoint: func() string { return w.Endpoint },
+		Lambda:     trigger{w.Sandbox.Lambda},
+		Endpoint:   func() string { return w.Endpoint },
+		ImportPace: o.ImportPace, MigrationSignUp: o.MigrationSignUp,
 		ImportLog: func(d cognitoidp.Destination) (func([]string) error, error) {
 			return w.Logs.Open(w.Sandbox.IAM, logs.Delivery{
 				Service: cognitoPrincipal, SourceARN: d.PoolARN, RoleARN: d.RoleARN,
@@ -224,8 +237,8 @@ func (w *World) createBucket() error {
 	if err := w.S3.CreateBucket(w.Target.Account, w.Target.Region, bucket); err != nil {
 		return err
 	}
-	key := fmt.Sprintf("arn:aws:kms:%s:%s:key/00000000-0000-4000-8000-000000000001", w.Target.Region, w.Target.Account)
-	policy, err := infra.Render(infra.StagingBucket, map[string]string{"staging_bucket_arn": "arn:aws:s3:::" + bucket, "staging_key_arn": key})
+	key := w.stagingKey()
+	policy, err := infra.Render(infra.StagingBucket, map[string]string{"staging_bucket_arn": bucketARN, "staging_key_arn": key})
 	if err != nil {
 		return err
 	}
@@ -233,6 +246,11 @@ func (w *World) createBucket() error {
 		c.Policy, c.KMSKey, c.Versioned = string(policy), key, true
 		c.ExpirePrefix, c.ExpireDays, c.ExpireNoncurrent = "runs/", 90, 7
 	})
+}
+
+// stagingKey is the ARN of the key that encrypts the staging bucket.
+func (w *World) stagingKey() string {
+	return fmt.Sprintf("arn:aws:kms:%s:%s:key/00000000-0000-4000-8000-000000000001", w.Target.Region, w.Target.Account)
 }
 
 // settle puts the people into the source pool.

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"poolferry/infra"
+	"poolferry/statemachines"
 )
 
 // Names of roles and users, as infra deploys them.
@@ -14,19 +16,27 @@ const (
 	exportRole = "poolferry-export"
 	importLog  = "poolferry-import-log"
 	operator   = "operator"
+	admin      = "administrator"
 	externalID = "poolferry-rehearsal"
 	bucketARN  = "arn:aws:s3:::" + stagingBucket
 )
 
-// everything is the policy of operators.
+// everything is the policy of administrators.
 var everything = []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
 
 // createRoles creates the roles of both accounts from the very policies that
-// infra deploys, and an operator in each. The export role trusts the target's
-// operator, who runs the command line tool.
-func (w *World) createRoles() (err error) {
+// infra deploys, and an operator and an administrator in each. The export role
+// trusts the target's operator, who runs the command line tool.
+func (w *World) createRoles() error {
 	for _, site := range []*Site{&w.Source, &w.Target} {
-		if site.Operator, err = w.Sandbox.IAM.AddUser(site.Account, operator, everything); err != nil {
+		policy, err := w.operatorPolicy(site.Label)
+		if err != nil {
+			return err
+		}
+		if site.Operator, err = w.Sandbox.IAM.AddUser(site.Account, operator, policy); err != nil {
+			return err
+		}
+		if site.Administrator, err = w.Sandbox.IAM.AddUser(site.Account, admin, everything); err != nil {
 			return err
 		}
 	}
@@ -36,6 +46,28 @@ func (w *World) createRoles() (err error) {
 		}
 	}
 	return nil
+}
+
+// operatorPolicy is what the operator of a site may do.
+func (w *World) operatorPolicy(label string) ([]byte, error) {
+	if label != w.Target.Label || !w.options.LeastOperator {
+		return everything, nil
+	}
+	execution := func(definition string) string {
+		return strings.Replace(w.machineARN(definition), ":stateMachine:", ":execution:", 1)
+	}
+	return infra.Render(infra.Operator, map[string]string{
+		"export_role_arn": roleARN(w.Source.Account, exportRole), "staging_bucket_arn": bucketARN, "run": runID, "staging_key_arn": w.stagingKey(),
+		"region": w.Target.Region, "dns_suffix": "amazonaws.com", "target_pool_arn": poolARN(w.Target),
+		"preseed_state_machine_arn":   w.machineARN(statemachines.Preseed),
+		"reconcile_state_machine_arn": w.machineARN(statemachines.Reconcile), "reconcile_execution_arn": execution(statemachines.Reconcile),
+		"tail_state_machine_arn": w.machineARN(statemachines.Tail), "tail_execution_arn": execution(statemachines.Tail),
+	})
+}
+
+// OperatorARN is the target's operator.
+func (w *World) OperatorARN() string {
+	return fmt.Sprintf("arn:aws:iam::%s:user/%s", w.Target.Account, operator)
 }
 
 // addRole creates a role and returns its ARN.
@@ -85,7 +117,7 @@ func (w *World) roles() []role {
 		{w.Source.Account, exportRole,
 			policy{infra.ExportTrust, with(map[string]string{
 				"plan_seeding_role_arn": own(planSeeding), "seed_batch_role_arn": own(seedBatch), "close_seeding_role_arn": own(closeSeeding),
-				"operator_arn": fmt.Sprintf("arn:aws:iam::%s:user/%s", w.Target.Account, operator),
+				"operator_arn": w.OperatorARN(),
 			})},
 			[]policy{{infra.ExportRole, pool}}},
 		{w.Target.Account, importLog,
