@@ -57,6 +57,9 @@ Its passwords, keys and users are made up; none is worth anything elsewhere.` + 
 				return world.refused(cmd, err)
 			}
 			defer func() { _ = w.Close() }()
+			if err := w.AddProbe(); err != nil {
+				return err
+			}
 			if file != "" {
 				if err := os.WriteFile(file, w.YAML, 0o600); err != nil {
 					return fmt.Errorf("write the configuration: %w", err)

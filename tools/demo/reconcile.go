@@ -132,12 +132,15 @@ func (d *demo) verdictOn(u userpool.User, c census) verdict.Verdict {
 // pools: in numbers, and user by user in its list of who is pending.
 func (d *demo) checkVerdicts(r *reconcile.Reconciliation, got Reconciliation) error {
 	pools := d.count()
-	want, pending := map[verdict.Verdict]int{}, map[userpool.Sub]bool{}
+	want, pending, excluded := map[verdict.Verdict]int{}, map[userpool.Sub]bool{}, map[userpool.Sub]bool{}
 	for _, u := range pools.source {
 		v := d.verdictOn(u, pools)
 		want[v]++
-		if v == verdict.Pending {
+		switch v {
+		case verdict.Pending:
 			pending[u.Sub] = true
+		case verdict.Excluded:
+			excluded[u.Sub] = true
 		}
 	}
 	if got.Migrated != want[verdict.Migrated] || got.Pending != want[verdict.Pending] || got.Excluded != want[verdict.Excluded] || got.Imported != want[verdict.Imported] {
@@ -155,6 +158,12 @@ func (d *demo) checkVerdicts(r *reconcile.Reconciliation, got Reconciliation) er
 		if err != nil {
 			return err
 		}
+		if row.Verdict == verdict.Excluded {
+			if row.Reason == "" || !excluded[row.Sub] {
+				d.tally.surprise(fmt.Sprintf("reconciliation: %s is excluded by %q, and should not be, or is there twice", row.Sub, row.Reason))
+			}
+			delete(excluded, row.Sub)
+		}
 		if row.Verdict != verdict.Pending {
 			continue
 		}
@@ -163,8 +172,8 @@ func (d *demo) checkVerdicts(r *reconcile.Reconciliation, got Reconciliation) er
 		}
 		delete(pending, row.Sub)
 	}
-	for _, sub := range slices.Sorted(maps.Keys(pending)) {
-		d.tally.surprise(fmt.Sprintf("reconciliation: %s is pending and not in the list", sub))
+	for _, sub := range slices.Concat(slices.Sorted(maps.Keys(pending)), slices.Sorted(maps.Keys(excluded))) {
+		d.tally.surprise(fmt.Sprintf("reconciliation: %s has not moved and is not in the list", sub))
 	}
 	return nil
 }
