@@ -30,7 +30,8 @@ func (p *piece) bytes() int64 { return 136*int64(len(p.footer.Segments)) + 256 }
 func (l *Lookup) index(ctx context.Context, e *edition) ([]*piece, error) {
 	pieces := make([]*piece, len(e.items))
 	err := each(ctx, len(e.items), func(ctx context.Context, n int) (err error) {
-		key := fmt.Sprintf("piece/%d/%s", e.basis.Buckets, e.items[n].ID)
+		// An item of the same name is another one when its shard was committed anew.
+		key := fmt.Sprintf("piece/%d/%s/%s", e.basis.Buckets, e.items[n].ID, e.items[n].Commit.SHA256)
 		pieces[n], err = remembered(ctx, l.memory, key, func() (*piece, error) { return l.piece(ctx, e, e.items[n]) })
 		return err
 	})

@@ -88,8 +88,10 @@ func New(o Options) *Lookup {
 	return &Lookup{o: o, memory: newMemory(o.Memory)}
 }
 
-// edition is a reconciliation that is asked. It never changes.
+// edition is a reconciliation that is asked. It never changes; what it speaks of
+// does where somebody is forgotten.
 type edition struct {
+	found   time.Time // when it was read
 	summary reconcile.Summary
 	basis   reconcile.Basis
 	items   []reconcile.IndexItem // of the profiles of the generation that was compared
@@ -111,22 +113,46 @@ func (l *Lookup) Summary(ctx context.Context) (reconcile.Summary, error) {
 // Groups returns the groups of the source pool, as they were staged. The error is
 // of kind fault.NotFound where none were.
 func (l *Lookup) Groups(ctx context.Context) (manifest.Groups, error) {
-	e, err := l.current(ctx)
-	if err != nil {
-		return manifest.Groups{}, err
-	}
-	g, _, err := l.o.Store.ReadGroups(ctx, e.origin)
-	return g, err
+	return ask(ctx, l, func(e *edition) (manifest.Groups, error) {
+		g, _, err := l.o.Store.ReadGroups(ctx, e.origin)
+		return g, err
+	})
 }
 
 // Warm reads what every question needs, so that the first is answered sooner.
 func (l *Lookup) Warm(ctx context.Context) error {
-	e, err := l.current(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = l.index(ctx, e)
+	_, err := ask(ctx, l, func(e *edition) ([]*piece, error) { return l.index(ctx, e) })
 	return err
+}
+
+// ask asks the edition. Where something that it speaks of is gone, or is not what
+// it says, somebody may have been forgotten since it was read, and other objects
+// have taken the place of some: then it is read again, and asked once more.
+func ask[V any](ctx context.Context, l *Lookup, question func(*edition) (V, error)) (answer V, err error) {
+	for again := false; ; again = true {
+		e, err := l.current(ctx)
+		if err != nil {
+			return answer, err
+		}
+		if answer, err = question(e); err == nil || again || fault.KindOf(err) != fault.Invalid || !l.doubt(e) {
+			return answer, err
+		}
+	}
+}
+
+// doubt gives up an edition and all that is remembered, unless it was read only
+// now: what is gone then is gone until there is another.
+func (l *Lookup) doubt(e *edition) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.o.Now().Before(e.found.Add(retryAfter)) {
+		return false
+	}
+	if l.edition == e {
+		l.edition, l.until = nil, time.Time{}
+		l.memory.clear()
+	}
+	return true
 }
 
 // current returns the edition to ask. While it cannot be found out whether there
@@ -186,14 +212,14 @@ func (l *Lookup) find(ctx context.Context, known *edition) (*edition, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newEdition(summary, basis)
+	return newEdition(summary, basis, l.o.Now())
 }
 
-func newEdition(summary reconcile.Summary, basis reconcile.Basis) (*edition, error) {
+func newEdition(summary reconcile.Summary, basis reconcile.Basis, found time.Time) (*edition, error) {
 	if basis.Staged == nil || summary.Failure != "" || len(summary.Partial) > 0 {
 		return nil, fault.New(fault.Invalid, "reconciliation %s was not whole: it does not say who is left", summary.ID)
 	}
-	e := &edition{summary: summary, basis: basis, origin: basis.Origin(basis.Staged.Generation), pool: basis.Target.Pool.Userpool()}
+	e := &edition{found: found, summary: summary, basis: basis, origin: basis.Origin(basis.Staged.Generation), pool: basis.Target.Pool.Userpool()}
 	for _, item := range basis.Items {
 		if item.Generation == basis.Staged.Generation && item.Shard.Content == manifest.Profiles {
 			e.items = append(e.items, item)

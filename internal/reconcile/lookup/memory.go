@@ -56,6 +56,15 @@ func (m *memory) put(key string, value any, bytes int64) {
 	}
 }
 
+// clear gives everything up.
+func (m *memory) clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.known)
+	m.order.Init()
+	m.used = 0
+}
+
 // sized is something that can be remembered.
 type sized interface {
 	bytes() int64 // about how many it takes

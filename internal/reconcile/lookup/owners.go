@@ -32,19 +32,17 @@ type Owner struct {
 // Names that u has count whether they open the target or not: at a registration
 // nothing is verified yet.
 func (l *Lookup) Owners(ctx context.Context, u userpool.User) ([]Owner, error) {
-	e, err := l.current(ctx)
-	if err != nil {
-		return nil, err
-	}
-	wanted := names.Of(u, e.pool)
-	if len(wanted) == 0 {
-		return nil, nil
-	}
-	owners, err := l.owners(ctx, e, wanted)
-	if err != nil {
-		return nil, fmt.Errorf("look up the owner of a name: %w", err)
-	}
-	return owners, nil
+	return ask(ctx, l, func(e *edition) ([]Owner, error) {
+		wanted := names.Of(u, e.pool)
+		if len(wanted) == 0 {
+			return nil, nil
+		}
+		owners, err := l.owners(ctx, e, wanted)
+		if err != nil {
+			return nil, fmt.Errorf("look up the owner of a name: %w", err)
+		}
+		return owners, nil
+	})
 }
 
 func (l *Lookup) owners(ctx context.Context, e *edition, wanted []names.Name) (owners []Owner, err error) {

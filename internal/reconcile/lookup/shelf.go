@@ -103,13 +103,15 @@ func (s *shelf) candidates(r names.Record, to []identity) []identity {
 // Pending returns the row of somebody who had not arrived; known is false for
 // everybody else. Rows that were read before take no request.
 func (l *Lookup) Pending(ctx context.Context, sub userpool.Sub) (row reconcile.PendingRow, known bool, err error) {
-	e, err := l.current(ctx)
+	shelves, err := ask(ctx, l, func(e *edition) ([]*shelf, error) {
+		all, err := l.shelves(ctx, e, shuffle.BucketOf(string(sub), e.basis.Buckets))
+		if err != nil {
+			return nil, fmt.Errorf("look up user %s: %w", sub, err)
+		}
+		return all, nil
+	})
 	if err != nil {
 		return row, false, err
-	}
-	shelves, err := l.shelves(ctx, e, shuffle.BucketOf(string(sub), e.basis.Buckets))
-	if err != nil {
-		return row, false, fmt.Errorf("look up user %s: %w", sub, err)
 	}
 	for _, s := range shelves {
 		if row, known = s.find(sub); known {

@@ -98,7 +98,7 @@ func (c *clock) add(d time.Duration) {
 
 func newWorld(tb testing.TB, target userpool.Pool, people ...userpool.User) *world {
 	w := &world{
-		tb: tb, source: &pool{groups: map[string][]userpool.Sub{}}, target: &pool{}, bucket: memory.New(),
+		tb: tb, source: &pool{groups: map[string][]userpool.Sub{}}, target: &pool{}, bucket: memory.NewVersioned(),
 		clock: &clock{now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)},
 	}
 	target.ID = "eu-central-1_new"
