@@ -17,6 +17,7 @@ import (
 	"poolferry/internal/reconcile"
 	"poolferry/internal/reconcile/progress"
 	"poolferry/internal/settle"
+	"poolferry/internal/store"
 	"poolferry/internal/userpool"
 )
 
@@ -608,6 +609,44 @@ func TestCancelled(t *testing.T) {
 		}
 		if s := p.status(); s.Settled != 100 || s.Left != 0 {
 			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestRowsMove: when somebody is forgotten in the middle of a step, rows lie under
+// another key from then on; nobody is missed.
+func TestRowsMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t)
+		second := p.arrive(3, "gold")
+		p.reconciled("r1", p.arrive(2, "gold"), second)
+		moved := false
+		p.people.fails = func(string, string, string) error {
+			if moved {
+				return nil
+			}
+			moved = true
+			ctx := t.Context()
+			s := must(p.run.ReadSummary(ctx, "r1"))
+			old := s.Settle[1]
+			second[1] = reconcile.SettleRow{LegacySub: "x", Sub: "x", Username: "x"} // as forgetting leaves it
+			ref := must(p.run.WriteRows(ctx, "r1", reconcile.SettleRows, 1, must(reconcile.EncodeRows(second)), reconcile.RowsRef{Count: 3, Format: reconcile.FormatJSONL, Bucket: 1, Of: 64}))
+			s.Settle[1] = ref
+			for _, key := range p.memory.Keys() {
+				if strings.HasSuffix(key, "r1/summary.json") {
+					_ = must(p.memory.Put(ctx, key, must(s.Encode()), store.Condition{}))
+				}
+				if strings.HasSuffix(key, old.Key) {
+					if err := p.memory.Delete(ctx, key); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			return nil
+		}
+		out := p.step("r1")
+		if s := p.status(); out.More || s.Settled != 5 || s.Totals.GroupsAdded != 4 || s.Totals.Unreadable != 0 {
+			t.Errorf("%+v, %+v", out, s)
 		}
 	})
 }

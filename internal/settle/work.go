@@ -104,6 +104,11 @@ func (e entry) work(ctx context.Context) (done bool, err error) {
 		ref := e.refs[e.head.Object]
 		rows, err := e.read(ctx, ref)
 		if is(err, fault.Invalid) {
+			if moved, err := e.moved(ctx); err != nil {
+				return false, err
+			} else if moved {
+				continue
+			}
 			left := ref.Count - e.head.Row
 			e.count(func(t *Totals) { t.Unreadable += left })
 			e.head.Done, rows = e.head.Done+left, nil
@@ -128,6 +133,27 @@ func (e entry) work(ctx context.Context) (done bool, err error) {
 	// What the summary spoke of and is not there any more.
 	left := e.head.Rows - e.head.Done
 	e.count(func(t *Totals) { t.Unreadable += left })
+	return true, nil
+}
+
+// moved reports whether the next object of rows lies under another key by now,
+// where it is to be read. Forgetting somebody writes it anew, line by line.
+func (e entry) moved(ctx context.Context) (bool, error) {
+	if e.head.Again != nil {
+		return false, nil // the state says where those are, and it has changed as well
+	}
+	summary, err := e.o.Store.ReadSummary(ctx, e.head.ID)
+	if is(err, fault.NotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	refs, n := rowsOf(summary), e.head.Object
+	if len(refs) != len(e.refs) || refs[n] == e.refs[n] || refs[n].Count != e.refs[n].Count {
+		return false, nil
+	}
+	copy(e.refs, refs)
 	return true, nil
 }
 
