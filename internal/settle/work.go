@@ -57,7 +57,7 @@ type entry struct {
 }
 
 func (w *worker) open(ctx context.Context, head Entry) (entry, error) {
-	e := entry{worker: w, head: &w.state.Queue[0], groups: map[string]manifest.Group{}}
+	e := entry{worker: w, head: &w.state.Queue[0]}
 	if head.Again != nil {
 		e.refs = []reconcile.RowsRef{*head.Again}
 	} else {
@@ -82,20 +82,8 @@ func (w *worker) open(ctx context.Context, head Entry) (entry, error) {
 	if err != nil && !is(err, fault.NotFound) {
 		return e, err
 	}
-	for _, g := range source.Groups {
-		for _, name := range w.o.Groups.Apply([]string{g.Name}) {
-			if _, ok := e.groups[name]; !ok || g.Name == name {
-				e.groups[name] = w.atTarget(g, name)
-			}
-		}
-	}
+	e.groups = source.AtTarget(w.o.Groups)
 	return e, nil
-}
-
-// atTarget is a source group as it is made at the target.
-func (w *worker) atTarget(g manifest.Group, name string) manifest.Group {
-	arn, _ := w.o.Groups.RoleOf(name)
-	return manifest.Group{Name: name, Description: g.Description, Precedence: g.Precedence, RoleARN: arn}
 }
 
 // work works off objects of rows; done is false where the time was up before.
@@ -447,7 +435,7 @@ func (e entry) make(ctx context.Context, name string) error {
 	}
 	g, ok := e.groups[name]
 	if !ok {
-		g = e.atTarget(manifest.Group{}, name)
+		g = manifest.Groups{}.TargetGroup(name, e.o.Groups)
 	}
 	err := e.call(ctx, e.budgets.poolUpdate, func(ctx context.Context) error { return e.o.Directory.CreateGroup(ctx, g) })
 	if err != nil && !is(err, fault.AlreadyExists) {
