@@ -207,7 +207,7 @@ func (f Facts) quiet() Gate {
 	if s := f.Seeding; s != nil && s.Generation > 0 && !s.Done && !s.Stopped && len(s.Failed) == 0 {
 		at = append(at, fmt.Sprintf("generation %d is being seeded", s.Generation))
 	}
-	if l := f.Lease; l != nil && l.Released.IsZero() && f.Now.Before(l.Until) {
+	if l := f.Lease; l != nil && l.Held(f.Now) {
 		at = append(at, "reconciliation "+l.ID+" is at work")
 	}
 	if f.Settle.Active {

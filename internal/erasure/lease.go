@@ -58,7 +58,7 @@ func (e *Erasure) take(ctx context.Context, id string) (*hold, error) {
 		now := e.o.Now().UTC()
 		next := reconcile.Lease{Run: e.o.Run, ID: id, Execution: "poolferry by " + e.o.By, Taken: now, Until: now.Add(leaseTime)}
 		if tag != "" {
-			if old.ID != id && old.Released.IsZero() && now.Before(old.Until) {
+			if old.ID != id && old.Held(now) {
 				return nil, &HeldError{old.ID, old.Taken, old.Until}
 			}
 			// What a reconciliation finds out others after it go by.
@@ -88,11 +88,11 @@ func (e *Erasure) take(ctx context.Context, id string) (*hold, error) {
 
 // renew prolongs the lease when a third of it has passed.
 func (h *hold) renew(ctx context.Context) (err error) {
-	now := h.e.o.Now().UTC()
-	if h.lease.Until.Sub(now) >= leaseTime*2/3 {
+	next, due := h.lease.Renewed(h.e.o.Now(), leaseTime)
+	if !due {
 		return nil
 	}
-	h.lease.Until = now.Add(leaseTime)
+	h.lease = next
 	if h.tag, err = h.e.o.Store.SwapLease(ctx, h.lease, h.tag); err != nil {
 		return fmt.Errorf("renew the lease of run %s: %w", h.e.o.Run, err)
 	}

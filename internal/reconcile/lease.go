@@ -27,8 +27,19 @@ type Lease struct {
 // leaseAttempts is how often somebody else may be first before a call gives up.
 const leaseAttempts = 8
 
-// free reports whether anybody may take the lease.
-func (l Lease) free(now time.Time) bool { return !l.Released.IsZero() || !now.Before(l.Until) }
+// Held reports whether somebody has the lease, so that nobody else may take it.
+func (l Lease) Held(now time.Time) bool { return l.Released.IsZero() && now.Before(l.Until) }
+
+// Renewed is the lease as it is to be written for its holder to go on; due is
+// false while that is not necessary, before a third of it has passed. One that has
+// expired and that nobody took is as good as any.
+func (l Lease) Renewed(now time.Time, leaseTime time.Duration) (next Lease, due bool) {
+	if l.Until.Sub(now) >= leaseTime*2/3 {
+		return l, false
+	}
+	l.Until = now.UTC().Add(leaseTime)
+	return l, true
+}
 
 // take takes the lease for a reconciliation, where it is free. The one that has
 // it already, called again because its answer was lost, has it. Otherwise held is
@@ -41,7 +52,7 @@ func (r *Reconciliation) take(ctx context.Context, id, execution string) (lease 
 		}
 		now := r.o.Now().UTC()
 		mine := tag != "" && old.ID == id && old.Execution == execution && old.Released.IsZero()
-		if tag != "" && !mine && !old.free(now) {
+		if tag != "" && !mine && old.Held(now) {
 			return old, true, nil
 		}
 		if mine {
@@ -100,16 +111,14 @@ func (r *Reconciliation) hold(ctx context.Context, id string) error {
 	return fault.New(fault.Conflict, "renew the lease of run %s: others were first %d times", r.o.Run, leaseAttempts)
 }
 
-// renew prolongs a lease of which a third has passed. One that has expired and
-// that nobody took is as good as any.
+// renew prolongs a lease where it is time to.
 func (r *Reconciliation) renew(ctx context.Context, lease Lease, tag string) (Lease, error) {
-	now := r.o.Now().UTC()
-	if lease.Until.Sub(now) >= r.o.LeaseTime*2/3 {
+	next, due := lease.Renewed(r.o.Now(), r.o.LeaseTime)
+	if !due {
 		return lease, nil
 	}
-	lease.Until = now.Add(r.o.LeaseTime)
-	_, err := r.o.Store.SwapLease(ctx, lease, tag)
-	return lease, err
+	_, err := r.o.Store.SwapLease(ctx, next, tag)
+	return next, err
 }
 
 // release gives the lease back. A reconciliation that does not have it, any more

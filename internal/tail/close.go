@@ -129,7 +129,7 @@ func (t *Tail) Lease(ctx context.Context) (lease reconcile.Lease, held bool, err
 	if is(err, fault.NotFound) {
 		return lease, false, nil
 	}
-	return lease, err == nil && !free(lease, t.o.Now()), err
+	return lease, err == nil && lease.Held(t.o.Now()), err
 }
 
 // last is the import whose plan was made last.

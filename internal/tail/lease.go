@@ -11,10 +11,6 @@ import (
 // leaseAttempts is how often somebody else may be first before a call gives up.
 const leaseAttempts = 8
 
-func free(l reconcile.Lease, now time.Time) bool {
-	return !l.Released.IsZero() || !now.Before(l.Until)
-}
-
 // take takes the lease of the run's imports, where it is free or that of the same
 // import: whoever starts an import again need not wait for the execution that was
 // killed, for two at once do no harm. Otherwise held is true, and the lease is that
@@ -30,7 +26,7 @@ func (t *Tail) take(ctx context.Context, id, execution string) (lease reconcile.
 			return old, false, err
 		}
 		now := t.o.Now().UTC()
-		if tag != "" && old.ID != id && !free(old, now) {
+		if tag != "" && old.ID != id && old.Held(now) {
 			return old, true, nil
 		}
 		lease = reconcile.Lease{Run: t.o.Run, ID: id, Execution: execution, Taken: now, Until: now.Add(t.o.LeaseTime)}
@@ -41,7 +37,7 @@ func (t *Tail) take(ctx context.Context, id, execution string) (lease reconcile.
 			return lease, false, err
 		}
 		other, _, err := t.o.Store.ReadLease(ctx)
-		if is(err, fault.NotFound) || err == nil && free(other, now) {
+		if is(err, fault.NotFound) || err == nil && !other.Held(now) {
 			return lease, false, nil
 		}
 		if err != nil {
@@ -67,12 +63,11 @@ func (t *Tail) hold(ctx context.Context, id string) error {
 		case !lease.Released.IsZero():
 			return fault.New(fault.Invalid, "lease lost: it was released at %s", lease.Released.Format(time.RFC3339))
 		}
-		now := t.o.Now().UTC()
-		if lease.Until.Sub(now) >= t.o.LeaseTime*2/3 {
+		next, due := lease.Renewed(t.o.Now(), t.o.LeaseTime)
+		if !due {
 			return nil
 		}
-		lease.Until = now.Add(t.o.LeaseTime)
-		if _, err = t.o.Store.SwapTailLease(ctx, lease, tag); !is(err, fault.Conflict) {
+		if _, err = t.o.Store.SwapTailLease(ctx, next, tag); !is(err, fault.Conflict) {
 			return err
 		}
 	}

@@ -133,7 +133,7 @@ func (i importing) Activity(ctx context.Context) (cutover.Activity, error) {
 		return cutover.Activity{}, nil
 	case err != nil:
 		return cutover.Activity{}, err
-	case lease.Released.IsZero() && i.now().Before(lease.Until):
+	case lease.Held(i.now()):
 		return cutover.Activity{Active: true, What: lease.ID}, nil
 	}
 	return cutover.Activity{}, nil

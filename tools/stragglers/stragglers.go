@@ -168,7 +168,7 @@ func ProgressOf(s tail.Standing, now time.Time) Progress {
 		}
 		p.Files = append(p.Files, file)
 	}
-	held := s.Lease != nil && s.Lease.ID == p.ID && s.Lease.Released.IsZero() && now.Before(s.Lease.Until)
+	held := s.Lease != nil && s.Lease.ID == p.ID && s.Lease.Held(now)
 	switch {
 	case !p.Closed.IsZero():
 		p.Standing = Done
