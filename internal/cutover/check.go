@@ -23,7 +23,7 @@ type Check struct {
 
 // Check looks whether the run is cut over, and proves it. Of a pool that
 // Terraform manages it records the answer, for those who ask whether the run is
-// over.
+// over; settings of a cut-over that cannot be proven now are no answer.
 func (c *Cutover) Check(ctx context.Context, by string, unproven bool) (Check, error) {
 	now := c.o.Now().UTC()
 	out := Check{Version: 1, Run: c.o.Run, PoolID: c.o.PoolID, At: now, Left: []SubjectChange{}}
@@ -52,7 +52,7 @@ func (c *Cutover) Check(ctx context.Context, by string, unproven bool) (Check, e
 			out.Done, out.Verified = true, &v
 		}
 	}
-	if out.ManagedBy == "" {
+	if out.ManagedBy == "" || out.Failure != "" {
 		return out, nil
 	}
 	return out, c.record(ctx, out, by, unproven)

@@ -471,6 +471,14 @@ func TestTerraform(t *testing.T) {
 	}
 	check(true, cutover.CutOver)
 	check(true, cutover.CutOver)
+	// That it cannot be proven now does not take it back.
+	w.o.Prober = locked{actor{w}}
+	if got, err := cutover.New(w.o).Check(t.Context(), "ann", false); err != nil || got.Done || got.Failure == "" {
+		t.Errorf("check %+v, %v", got, err)
+	}
+	if j, err := c.Journal(t.Context()); err != nil || j.State != cutover.CutOver {
+		t.Errorf("journal %+v, %v", j, err)
+	}
 	if _, err := c.PlanRollBack(t.Context()); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("nothing can be restored: %v", err)
 	}
