@@ -411,7 +411,7 @@ func TestTwoProcesses(t *testing.T) {
 	w := newWorld(t, 0)
 	second := 0
 	o := w.o
-	o.Pool = meeting{w.settings, func() {
+	o.Pool = meeting{w.settings, func(string) {
 		if second++; second == 1 {
 			if j, err := operate(t.Context(), w.o); err != nil || j.State != cutover.CutOver {
 				t.Errorf("the second: %+v, %v", j, err)
@@ -424,15 +424,43 @@ func TestTwoProcesses(t *testing.T) {
 	w.isCutOver(0)
 }
 
-// meeting calls somebody before the pool is written.
+// TestTakenBackMeanwhile: whoever is at work on a cut-over while somebody rolls it
+// back leaves nothing behind that was written too late.
+func TestTakenBackMeanwhile(t *testing.T) {
+	for name, at := range map[string]string{"the pool": "pool", "a client": "client"} {
+		w := newWorld(t, 0)
+		met := false
+		o := w.o
+		o.Pool = meeting{w.settings, func(of string) {
+			if met || of != at {
+				return
+			}
+			met = true
+			if j, err := operateBack(t.Context(), w.o, false); err != nil || j.State != cutover.RolledBack {
+				t.Errorf("%s: the second: %+v, %v", name, j, err)
+			}
+		}}
+		if _, err := operate(t.Context(), o); !errors.Is(err, cutover.ErrTaken) {
+			t.Errorf("%s: the first: %v", name, err)
+		}
+		w.isAsBefore()
+	}
+}
+
+// meeting calls somebody before the pool or a client is written.
 type meeting struct {
 	cutover.Pool
-	before func()
+	before func(of string)
 }
 
 func (m meeting) WritePool(ctx context.Context, s cutover.Settings) error {
-	m.before()
+	m.before("pool")
 	return m.Pool.WritePool(ctx, s)
+}
+
+func (m meeting) WriteClient(ctx context.Context, id string, s cutover.Settings) error {
+	m.before("client")
+	return m.Pool.WriteClient(ctx, id, s)
 }
 
 // TestTerraform: a pool that Terraform owns is left alone, and what Terraform did

@@ -109,12 +109,20 @@ func (c *Cutover) GoOn(ctx context.Context) (Journal, error) {
 	}
 	if w.j.State == CuttingOver {
 		cause := w.forward(ctx, s)
-		if cause == nil || ctx.Err() != nil || errors.Is(cause, ErrTaken) {
+		if cause == nil || ctx.Err() != nil {
 			return w.j, cause
 		}
-		c.o.Say("It has failed: %v. Rolling back.", cause)
-		if err := w.turn(ctx, w.j.By, cause.Error(), true); err != nil {
-			return w.j, errors.Join(cause, err)
+		if !errors.Is(cause, ErrTaken) {
+			c.o.Say("It has failed: %v. Rolling back.", cause)
+			if err := w.turn(ctx, w.j.By, cause.Error(), true); err != nil {
+				cause = errors.Join(cause, err)
+			}
+		}
+		if errors.Is(cause, ErrTaken) {
+			cause = errors.Join(cause, w.yield(ctx, s))
+		}
+		if w.j.State == CuttingOver {
+			return w.j, cause
 		}
 	}
 	if err := w.backward(ctx, s); err != nil {
@@ -158,6 +166,22 @@ func (w *work) forward(ctx context.Context, s Snapshot) error {
 		j.Steps = append(j.Steps, Step{StepVerify, ofPool, proof.At})
 		j.State, j.Verified = CutOver, &proof
 	})
+}
+
+// yield leaves the work to whoever has taken it over. Where that is a roll-back, it
+// may have passed a subject before the last write here arrived: what was written
+// too late is taken back.
+func (w *work) yield(ctx context.Context, s Snapshot) error {
+	now, err := w.open(ctx)
+	if err != nil || now.j.ID != w.j.ID || now.j.State != RollingBack && now.j.State != RolledBack {
+		return err
+	}
+	for _, subject := range backwards(w.subjects(s)) {
+		if _, err := now.restore(ctx, subject); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // switchedClients are the ids of the clients that a cut-over changes.
