@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -444,6 +445,29 @@ func TestTakenBackMeanwhile(t *testing.T) {
 			t.Errorf("%s: the first: %v", name, err)
 		}
 		w.isAsBefore()
+	}
+}
+
+// TestBeginsAtOnce: gates that were judged long ago let nobody through, and of two
+// who begin at once one does.
+func TestBeginsAtOnce(t *testing.T) {
+	w := newWorld(t, 0)
+	now := noon
+	w.o.Now = func() time.Time { return now }
+	c := cutover.New(w.o)
+	p, err := c.Plan(t.Context(), cutover.Choice{})
+	w.must(err)
+	now = noon.Add(cutover.MaxPlanAge + time.Second)
+	if err := c.Begin(t.Context(), p, "ann"); fault.KindOf(err) != fault.Conflict || errors.Is(err, cutover.ErrTaken) {
+		t.Errorf("a plan of yesterday: %v", err)
+	}
+	if j, err := c.Journal(t.Context()); j != nil || err != nil {
+		t.Errorf("%+v, %v", j, err)
+	}
+	now = noon.Add(cutover.MaxPlanAge)
+	w.must(c.Begin(t.Context(), p, "ann"))
+	if err := c.Begin(t.Context(), p, "bob"); !errors.Is(err, cutover.ErrTaken) {
+		t.Errorf("a second one: %v", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"poolferry/internal/fault"
 )
@@ -54,8 +55,13 @@ func (c *Cutover) open(ctx context.Context) (*work, error) {
 	return &work{c, j, tag}, nil
 }
 
+// MaxPlanAge is how long a plan may wait for a yes: the gates are not judged again.
+const MaxPlanAge = 15 * time.Minute
+
 // Begin keeps what there is and opens the journal of a cut-over. Nothing of the
-// pool is changed before GoOn.
+// pool is changed before GoOn. The error is of kind fault.Conflict where the plan
+// is older than MaxPlanAge, and has ErrTaken behind it where somebody else has
+// begun.
 func (c *Cutover) Begin(ctx context.Context, p Plan, by string) error {
 	switch {
 	case p.ManagedBy != "":
@@ -64,13 +70,15 @@ func (c *Cutover) Begin(ctx context.Context, p Plan, by string) error {
 		return fault.New(fault.Conflict, "run %s is not ready for cut-over: %v", p.Run, p.Blocked())
 	case p.snapshot.ID == "":
 		return fault.New(fault.Internal, "the plan was not made by Plan")
+	case c.o.Now().Sub(p.At) > MaxPlanAge:
+		return fault.New(fault.Conflict, "the gates of run %s were judged at %s, more than %v ago: look at them again", p.Run, p.At.Format(time.RFC3339), MaxPlanAge)
 	}
 	w, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
 	if w.tag != "" && w.j.State != RolledBack {
-		return fault.New(fault.AlreadyExists, "cut-over %s of run %s is %s", w.j.ID, c.o.Run, w.j.State)
+		return fault.New(fault.AlreadyExists, "cut-over %s of run %s is %s: %w", w.j.ID, c.o.Run, w.j.State, ErrTaken)
 	}
 	s, err := c.o.Store.WriteCutoverSnapshot(ctx, p.snapshot)
 	if err != nil {
