@@ -29,18 +29,21 @@ type Options struct {
 	// PerSecond is how often an operation on app clients may be called; 0 means two
 	// times, of five that AWS allows.
 	PerSecond float64
+	// Unproven leaves the probe's password unread, for what signs nobody in, such as a
+	// roll-back: it must not fail because of it.
+	Unproven bool
 }
 
 // New returns the cut-over of a configuration's run, as account may do it. The
-// password of the probe is read, from where the configuration has it; no other
-// call is made.
+// password of the probe is read, from where the configuration has it, unless it is
+// not wanted; no other call is made.
 func New(ctx context.Context, cfg *config.Config, account *cognito.Account, o Options) (*cutover.Cutover, error) {
-	password, err := lambdas.ProbePassword(ctx, cfg, o.Env)
-	if err != nil {
-		return nil, err
-	}
 	var probe *cutover.Probe
-	if cfg.Cutover.Probes() {
+	if cfg.Cutover.Probes() && !o.Unproven {
+		password, err := lambdas.ProbePassword(ctx, cfg, o.Env)
+		if err != nil {
+			return nil, err
+		}
 		probe = &cutover.Probe{Username: cfg.Cutover.ProbeUsername, Password: password, ClientID: cfg.Cutover.ProbeClientID}
 	}
 	bucket, err := store.OpenS3(ctx, store.S3Options{Bucket: cfg.Staging.Bucket, Region: cfg.Target.Region, Env: o.Env.Lookup})

@@ -82,7 +82,7 @@ what to change there is shown, and cutover check looks whether it was done.` + e
 			if err := confirm.possible(cmd, io); err != nil {
 				return err
 			}
-			r, c, err := loadCutover(cmd.Context(), io, file)
+			r, c, err := loadCutover(cmd.Context(), io, file, false)
 			if err != nil {
 				return err
 			}
@@ -122,7 +122,7 @@ changed; the probe signs in once, to see that it can.` + exitStatus(map[int]stri
 			if err != nil {
 				return err
 			}
-			r, c, err := loadCutover(cmd.Context(), io, file)
+			r, c, err := loadCutover(cmd.Context(), io, file, flags.unproven)
 			if err != nil {
 				return err
 			}
@@ -167,7 +167,7 @@ the pool the answer is kept with the run.` + exitStatus(map[int]string{
   poolferry cutover check --json | jq .left`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, c, err := loadCutover(cmd.Context(), io, file)
+			_, c, err := loadCutover(cmd.Context(), io, file, flags.unproven)
 			if err != nil {
 				return err
 			}
@@ -192,13 +192,14 @@ the pool the answer is kept with the run.` + exitStatus(map[int]string{
 	return cmd
 }
 
-// loadCutover is loadRun with the cut-over of the run.
-func loadCutover(ctx context.Context, io streams, file string) (run, *cutover.Cutover, error) {
+// loadCutover is loadRun with the cut-over of the run; unproven where nobody is
+// going to sign in.
+func loadCutover(ctx context.Context, io streams, file string, unproven bool) (run, *cutover.Cutover, error) {
 	r, err := loadRun(ctx, file)
 	if err != nil {
 		return r, nil, err
 	}
-	c, err := changeover.New(ctx, r.Config, r.account, changeover.Options{Env: lambdas.Process(), Say: newTalk(io.err).Say})
+	c, err := changeover.New(ctx, r.Config, r.account, changeover.Options{Env: lambdas.Process(), Say: newTalk(io.err).Say, Unproven: unproven})
 	return r, c, err
 }
 
@@ -218,7 +219,13 @@ func (r run) cutOver(ctx context.Context, io streams, c *cutover.Cutover, choice
 		if err := confirm.typed(ctx, io, "Go on?", r.Target.PoolID); err != nil {
 			return out, err
 		}
-		return r.goOn(ctx, c)
+		if out, err = r.goOn(ctx, c); err == nil && !out.Done {
+			err = &adviceError{
+				fmt.Errorf("run %s is not cut over: cut-over %s was being rolled back, and that is done now", r.Run, out.ID),
+				fmt.Sprintf("To cut over after all, begin again with %s.", r.command("cutover")),
+			}
+		}
+		return out, err
 	}
 	p, err := c.Plan(ctx, choice)
 	if err != nil {
@@ -236,7 +243,7 @@ func (r run) cutOver(ctx context.Context, io streams, c *cutover.Cutover, choice
 		return out, err
 	}
 	if err := c.Begin(ctx, p, operator()); err != nil {
-		return out, err
+		return out, r.taken(err)
 	}
 	out, err = r.goOn(ctx, c)
 	out.Plan = &p
@@ -278,11 +285,19 @@ func (r run) goOn(ctx context.Context, c *cutover.Cutover) (changeover.Outcome, 
 	case err == nil || ctx.Err() != nil:
 		return out, err
 	case errors.Is(err, cutover.ErrTaken):
-		return out, &exitError{code: ExitLeaseHeld, cause: &adviceError{err, fmt.Sprintf("See how it ends with %s.", r.command("cutover check"))}}
+		return out, r.taken(err)
 	case out.RolledBack:
 		return out, &adviceError{err, fmt.Sprintf("Everything is as before. When the cause is gone, begin again with %s.", r.command("cutover"))}
 	}
 	return out, &adviceError{err, fmt.Sprintf("It is %s. The same command goes on where it was; %s takes it back.", j.State, r.command("rollback"))}
+}
+
+// taken gives the error of a process that another one has overtaken its exit code.
+func (r run) taken(err error) error {
+	if !errors.Is(err, cutover.ErrTaken) {
+		return err
+	}
+	return &exitError{code: ExitLeaseHeld, cause: &adviceError{err, fmt.Sprintf("See how it ends with %s.", r.command("cutover check"))}}
 }
 
 // show writes an outcome, be it that of a failure. Where nothing is known yet, the

@@ -104,7 +104,26 @@ func TestCutover(t *testing.T) {
 		t.Errorf("by SRP: %+v, %v", s, err)
 	}
 
-	// Others change something; it is named, and kept.
+	// A roll-back that was killed: who goes on with a cut-over ends without one.
+	c, err := w.Cutover(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := c.PlanRollBack(t.Context())
+	if err == nil {
+		err = c.BeginRollBack(t.Context(), back, "ann@host", false)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ended := object[outcome](t, o.types("cutover --yes --json", cli.ExitFailed, "is rolling-back: going on", "is not cut over", "begin again")); ended.Done || !ended.RolledBack {
+		t.Errorf("ended: %+v", ended)
+	}
+	o.types("cutover --yes"+accept, cli.ExitDone, "is cut over")
+
+	// Others change something; it is named, and kept. To take a cut-over back nobody
+	// signs in.
+	t.Setenv("POOLFERRY_PROBE_PASSWORD", "")
 	if err := w.Cognito.ChangeClient(w.Target.PoolID, w.Target.Client.ID, func(s *cognitoidp.ClientSettings) { s.AuthSessionValidity = 7 }); err != nil {
 		t.Fatal(err)
 	}

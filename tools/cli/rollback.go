@@ -42,7 +42,7 @@ interrupted anywhere, the same command goes on.` + exitStatus(map[int]string{
 			if err := confirm.possible(cmd, io); err != nil {
 				return err
 			}
-			r, c, err := loadCutover(cmd.Context(), io, file)
+			r, c, err := loadCutover(cmd.Context(), io, file, true)
 			if err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ func (r run) rollBack(ctx context.Context, io streams, c *cutover.Cutover, keep 
 		return out, err
 	}
 	if err := c.BeginRollBack(ctx, p, operator(), keep); err != nil {
-		return out, err
+		return out, r.taken(err)
 	}
 	out, err = r.goOn(ctx, c)
 	if out.RolledBack && err != nil && fault.KindOf(err) == fault.Conflict && j.State == cutover.RollingBack {
