@@ -34,6 +34,14 @@ func Importable() []verdict.Reason {
 	return slices.DeleteFunc(verdict.PendingReasons(), func(r verdict.Reason) bool { return r == verdict.Federated })
 }
 
+// All lists the reasons that are imported where somebody asks for all: those that
+// can be, but for being disabled. An administrator has meant such a user not to
+// sign in, and nothing keeps them from it between the import and the next step of
+// settling. Who wants that says so.
+func All() []verdict.Reason {
+	return slices.DeleteFunc(Importable(), func(r verdict.Reason) bool { return r == verdict.Disabled })
+}
+
 func (c Choice) check() error {
 	seen := map[verdict.Reason]bool{}
 	for _, list := range []struct {
@@ -194,7 +202,8 @@ func (t *Tail) excluded(ctx context.Context, c Choice) ([]verdict.Reason, error)
 }
 
 func (p Plan) rules() rules {
-	return rules{pool: p.Target.Pool.Userpool(), header: p.Target.Header, autoVerified: p.Target.AutoVerified, recovery: p.Target.Recovery, limit: p.Limits.Characters}
+	return rules{pool: p.Target.Pool.Userpool(), header: p.Target.Header, autoVerified: p.Target.AutoVerified, recovery: p.Target.Recovery, limit: p.Limits.Characters,
+		disabled: slices.Contains(p.Choice.Import, verdict.Disabled)}
 }
 
 // takes reports whether a user is to be imported.
@@ -247,7 +256,7 @@ func (t *Tail) count(ctx context.Context, p *Plan) error {
 			if u.Reason == verdict.Federated {
 				continue
 			}
-			line, refused := made.row(u.User)
+			line, refused := made.take(u)
 			if refused != "" {
 				g.Refused[refused]++
 				continue

@@ -6,6 +6,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"poolferry/internal/reconcile"
+	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/userpool"
 )
 
@@ -22,6 +24,7 @@ type Refusal string
 
 // The refusals.
 const (
+	RefusedDisabled   Refusal = "disabled"            // at the source, and the choice does not name that
 	RefusedNoUsername Refusal = "no_username"         // the target could not name the user
 	RefusedSchema     Refusal = "schema_violation"    // the schema refuses what may not be left out
 	RefusedNoContact  Refusal = "no_verified_contact" // no address is verified that the pool verifies by itself
@@ -31,12 +34,14 @@ const (
 
 // Refusals lists the refusals in the order in which they are looked for.
 func Refusals() []Refusal {
-	return []Refusal{RefusedNoUsername, RefusedSchema, RefusedNoContact, RefusedValue, RefusedLong}
+	return []Refusal{RefusedDisabled, RefusedNoUsername, RefusedSchema, RefusedNoContact, RefusedValue, RefusedLong}
 }
 
 // Meaning returns one sentence for an operator, empty for an unknown refusal.
 func (r Refusal) Meaning() string {
 	switch r {
+	case RefusedDisabled:
+		return "The user is disabled at the source, and would be enabled once imported: choose disabled by name to do it all the same."
 	case RefusedNoUsername:
 		return "The target pool can give the user no username."
 	case RefusedSchema:
@@ -57,7 +62,8 @@ type rules struct {
 	header       []string
 	autoVerified []string
 	recovery     []string
-	limit        int // characters of a row
+	limit        int  // characters of a row
+	disabled     bool // whether those are imported who are disabled
 }
 
 // medium is how a user would be sent a code for a new password.
@@ -190,6 +196,18 @@ func (r rules) sends(u userpool.User) medium {
 		}
 	}
 	return byNone
+}
+
+// take returns the line of a user who is left, or why there is none.
+//
+// A file cannot say that a user is disabled. Whoever is, and is imported, can
+// choose a password and sign in until they are settled: so they are imported where
+// people name that, and for no other reason that they have beside it.
+func (r rules) take(u reconcile.PendingUser) (string, Refusal) {
+	if !u.User.Enabled && u.Reason != verdict.Disabled && !r.disabled {
+		return "", RefusedDisabled
+	}
+	return r.row(u.User)
 }
 
 // head is the first line of a file, without a line break.

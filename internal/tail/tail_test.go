@@ -573,6 +573,52 @@ func TestFailure(t *testing.T) {
 	})
 }
 
+// TestJobsAreWornOut: where no job can be given its file the import fails, and goes
+// on when somebody who has seen to it takes it up.
+func TestJobsAreWornOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, crowd(20)...)
+		w.begin()
+		w.pool.stale = 8
+		of := w.tail(nil)
+		for jobs := range 2 {
+			_, err := execute(t.Context(), of, nil)
+			if jobs++; jobs < 2 && (fault.KindOf(err) != fault.Unavailable || len(w.pool.jobs) != 5) {
+				t.Fatalf("%v, %d jobs", err, len(w.pool.jobs))
+			} else if jobs == 2 && err != nil {
+				t.Fatalf("taken up again: %v, %d jobs", err, len(w.pool.jobs))
+			}
+			if err != nil {
+				must(of.Close(t.Context(), tail.CloseInput{Run: runID, ID: tailID, Failure: "Unavailable"}))
+			}
+		}
+		if diff := cmp.Diff(w.truth(), w.outcomes()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// TestLaterDecisionsStand: an import that goes on does not decide again what people
+// have decided otherwise since.
+func TestLaterDecisionsStand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, crowd(20)...)
+		of := w.tail(nil)
+		p := must(of.Plan(t.Context(), tail.Choice{Import: []verdict.Reason{verdict.NotSignedIn}, Exclude: []verdict.Reason{verdict.Unconfirmed}}))
+		must(of.Create(t.Context(), tailID, p))
+		w.people.excluded = nil // whoever made the plan died before
+		must(of.Open(t.Context(), tail.OpenInput{Run: runID, ID: tailID, Execution: "arn"}))
+		if !slices.Equal(w.people.excluded, p.Exclude) {
+			t.Errorf("excluded: %v", w.people.excluded)
+		}
+		w.people.excluded = []verdict.Reason{verdict.Disabled}
+		must(of.Close(t.Context(), tail.CloseInput{Run: runID, ID: tailID, Failure: "States.Timeout"}))
+		if _, err := execute(t.Context(), of, nil); err != nil || !slices.Equal(w.people.excluded, []verdict.Reason{verdict.Disabled}) {
+			t.Errorf("excluded: %v, %v", w.people.excluded, err)
+		}
+	})
+}
+
 // TestStepsRefuse what is not theirs.
 func TestStepsRefuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -623,6 +669,35 @@ func TestNobodyToImport(t *testing.T) {
 		out, err := execute(t.Context(), w.tail(nil), nil)
 		if err != nil || !out.Complete || len(w.pool.jobs) != 0 || out.Imported != 0 || !slices.Equal(w.people.excluded, []verdict.Reason{verdict.NotSignedIn}) {
 			t.Errorf("%+v, %v", out, err)
+		}
+	})
+}
+
+// TestDisabledStay: somebody who is disabled could choose a password and sign in as
+// soon as they are imported, so nobody is by another reason's name, and by that of
+// all reasons together.
+func TestDisabledStay(t *testing.T) {
+	if slices.Contains(tail.All(), verdict.Disabled) || !slices.Contains(tail.Importable(), verdict.Disabled) || len(tail.All()) != len(tail.Importable())-1 {
+		t.Errorf("all is %v", tail.All())
+	}
+	synctest.Test(t, func(t *testing.T) {
+		off := func(u *reconcile.PendingUser) { u.User.Enabled = false }
+		w := newWorld(t, user(1, "a", verdict.Unconfirmed, off), user(2, "a", verdict.Unconfirmed), user(3, "a", verdict.Disabled, off))
+		p := must(w.tail(nil).Plan(t.Context(), tail.Choice{Import: tail.All()}))
+		want := []tail.Group{
+			{Reason: verdict.Disabled, Choice: tail.Wait, Pending: 1, Fit: 1, Refused: map[tail.Refusal]int{}, Email: 1},
+			{Reason: verdict.Unconfirmed, Choice: tail.Import, Pending: 2, Fit: 1, Refused: map[tail.Refusal]int{tail.RefusedDisabled: 1}, Email: 1},
+		}
+		if diff := cmp.Diff(want, p.Reasons); diff != "" || p.Rows != 1 {
+			t.Errorf("%d rows: %s", p.Rows, diff)
+		}
+		if all := must(w.tail(nil).Plan(t.Context(), tail.Choice{Import: tail.Importable()})); all.Rows != 3 {
+			t.Errorf("asked for by name: %+v", all)
+		}
+		must(w.tail(nil).Create(t.Context(), tailID, p))
+		must(w.tail(nil).Open(t.Context(), tail.OpenInput{Run: runID, ID: tailID, Execution: "arn"}))
+		if out := must(w.tail(nil).Write(t.Context(), tail.WriteInput{Run: runID, ID: tailID})); out.Rows != 1 || out.More {
+			t.Errorf("%+v", out)
 		}
 	})
 }

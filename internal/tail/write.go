@@ -123,7 +123,7 @@ func (t *Tail) fillFrom(ctx context.Context, p Plan, d *draft, users Users, from
 		if string(u.Sub) <= from.Sub || !p.takes(u.PendingRow) {
 			continue
 		}
-		line, refused := d.rules.row(u.User)
+		line, refused := d.rules.take(u)
 		switch {
 		case refused != "":
 			err = d.refuse(u.Sub, refused)

@@ -36,12 +36,12 @@ the work; these commands plan it, start it, and tell what became of everybody.`,
 type choice struct{ imports, exclude, wait []string }
 
 func (c *choice) add(cmd *cobra.Command) {
-	cmd.Flags().StringSliceVar(&c.imports, "import", nil, "import users of these `REASONS`, or all")
+	cmd.Flags().StringSliceVar(&c.imports, "import", nil, "import users of these `REASONS`, or all: every one but disabled")
 	cmd.Flags().StringSliceVar(&c.exclude, "exclude", nil, "exclude users of these `REASONS`")
 	cmd.Flags().StringSliceVar(&c.wait, "wait", nil, "wait for users of these `REASONS` again, who were excluded")
 }
 
-// everyReason stands for all reasons that can be imported.
+// everyReason stands for all reasons that can be imported, but for being disabled.
 const everyReason = "all"
 
 // read turns the flags into a choice.
@@ -61,7 +61,7 @@ func (c *choice) read(cmd *cobra.Command) (tail.Choice, error) {
 		for _, value := range list.values {
 			reasons := []verdict.Reason{verdict.Reason(value)}
 			if list.flag == "import" && value == everyReason {
-				reasons = slices.DeleteFunc(tail.Importable(), func(r verdict.Reason) bool { return seen[r] != "" })
+				reasons = slices.DeleteFunc(tail.All(), func(r verdict.Reason) bool { return seen[r] != "" })
 			} else if err := oneOf(cmd, list.flag, value, list.known); err != nil {
 				return out, err
 			}
@@ -131,7 +131,7 @@ REASONS
 			ExitNoRun:  "no whole reconciliation yet",
 		}, ExitDone, ExitFailed, ExitNoRun),
 		Example: `  poolferry tail plan
-  poolferry tail plan --import all --exclude unconfirmed,disabled
+  poolferry tail plan --import all --exclude unconfirmed
   poolferry tail plan --import not_signed_in --json | jq .import`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -52,7 +52,10 @@ func TestTail(t *testing.T) {
 	o.types("reconcile run --interval 100ms", cli.ExitDone)
 
 	o.types("tail plan", cli.ExitDone, "not_signed_in", "wait", "nobody", "Nothing is chosen", "no_verified_contact", "never")
-	p := object[plan](t, o.types("tail plan --import all --exclude unconfirmed --json", cli.ExitDone))
+	p := object[plan](t, o.types("tail plan --import all,disabled --exclude unconfirmed --json", cli.ExitDone))
+	if all := object[plan](t, o.types("tail plan --import all --exclude unconfirmed --json", cli.ExitDone)); all.Import.Users >= p.Import.Users {
+		t.Errorf("all without those who are disabled: %d of %d users", all.Import.Users, p.Import.Users)
+	}
 	if p.Version != 1 || p.Import.Users == 0 || p.Import.Files != 1 || p.Import.ActiveUsers != 0 || p.Import.Emails+p.Import.SMS != p.Import.Users ||
 		len(p.Exclude) != 1 || p.Exclude[0] != "unconfirmed" || len(p.Warnings) == 0 {
 		t.Errorf("%+v", p)
@@ -75,7 +78,7 @@ func TestTail(t *testing.T) {
 		Version       int
 		ID, Execution string
 		Plan          plan
-	}](t, o.types("tail start --import all --exclude unconfirmed --yes --json", cli.ExitDone, "about", "no active users, no messages", "settling disables them", "poolferry tail watch"))
+	}](t, o.types("tail start --import all,disabled --exclude unconfirmed --yes --json", cli.ExitDone, "about", "no active users, no messages", "settling disables them", "poolferry tail watch"))
 	if begun.Version != 1 || !strings.HasSuffix(begun.Execution, ":"+begun.ID) || begun.Plan.Import.Users != p.Import.Users {
 		t.Errorf("%+v", begun)
 	}

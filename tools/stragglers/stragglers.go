@@ -99,7 +99,7 @@ func ViewOf(p tail.Plan, now time.Time) View {
 		warn(WarnDefaultEmail, p.Email, "The target pool has Cognito send its e-mail: fifty a day. Give it an address of Amazon SES before these users come back for a password.")
 	}
 	warn(WarnNoCode, p.NoCode, "The target pool has no way to send them a code that they have verified: only an administrator can set a password for them.")
-	warn(WarnDisabled, imported[verdict.Disabled], "Disabled at the source, and enabled once they are imported: settling disables them after the next reconciliation.")
+	warn(WarnDisabled, imported[verdict.Disabled], "Disabled at the source, and enabled once they are imported: settling disables them after the next reconciliation, and never where settle.disabled is off. Until then whoever reads their messages can choose a password and sign in.")
 	warn(WarnFactors, imported[verdict.MFA], "They have a second factor that does not come along: the target does not ask for it.")
 	return v
 }
