@@ -52,7 +52,8 @@ const (
 
 func waitFor(rows int) int { return min(max(rows/rowsPerWait, leastWait), longestWait) }
 
-// tries is how many jobs a file may wear out that could not be given it.
+// tries is how many jobs a file may wear out that could not be given it, before
+// somebody has to see to it.
 const tries = 5
 
 // Import takes the import one step further: it creates a job, gives it its file
@@ -230,10 +231,10 @@ func (t *Tail) upload(ctx context.Context, p Plan, f FileState, url userpool.Sec
 
 // again gives a job up that was never started, for another one.
 func (t *Tail) again(ctx context.Context, p Plan, f FileState) (string, int, error) {
-	if f.Try >= tries {
+	if f.Worn >= tries-1 {
 		return "", 0, fault.New(fault.Unavailable, "%d jobs in a row could not be given the file: where the function is in a VPC, its way to S3 must be open to Cognito's bucket", tries)
 	}
-	_, err := t.update(ctx, p.ID, f, func(_ *State, f *FileState) { f.Job, f.Try = nil, f.Try+1 })
+	_, err := t.update(ctx, p.ID, f, func(_ *State, f *FileState) { f.Job, f.Try, f.Worn = nil, f.Try+1, f.Worn+1 })
 	return StepAgain, 0, err
 }
 

@@ -62,7 +62,11 @@ func (t *Tail) open(ctx context.Context, in OpenInput) (OpenOutput, error) {
 		return out, err
 	}
 	// Whom people have excluded with the plan: whoever made it may have died before.
-	if _, err := t.o.Reconciliations.Exclude(ctx, p.Exclude); err != nil {
+	// Later they may have decided otherwise.
+	if _, _, err = t.o.Store.LoadTail(ctx, in.ID); is(err, fault.NotFound) {
+		_, err = t.o.Reconciliations.Exclude(ctx, p.Exclude)
+	}
+	if err != nil {
 		return out, err
 	}
 	return out, t.change(ctx, in.ID, func(s *State) (changed bool) {
@@ -72,6 +76,10 @@ func (t *Tail) open(ctx context.Context, in OpenInput) (OpenOutput, error) {
 		}
 		changed = s.Failure != ""
 		s.Failure = ""
+		for i := range s.Files {
+			changed = changed || s.Files[i].Worn > 0
+			s.Files[i].Worn = 0 // somebody may have seen to the cause
+		}
 		return changed
 	})
 }

@@ -194,7 +194,8 @@ type FileState struct {
 	Attempt  int      `json:"attempt"`
 	Rows     int      `json:"rows"`
 	Refused  int      `json:"refused"`
-	Try      int      `json:"try"` // number of the job in its name; more than one where a job could not be used
+	Try      int      `json:"try"`            // number of the job in its name; more than one where a job could not be used
+	Worn     int      `json:"worn,omitempty"` // jobs that could not be used since somebody has taken the import up
 	Job      *JobLook `json:"job,omitempty"`
 	Done     bool     `json:"done"`
 	Imported int      `json:"imported"`
@@ -269,7 +270,7 @@ func (s State) check() error {
 		switch {
 		case f.File != i || f.Of < 0 || f.Of > i || f.Attempt < 1 || f.Attempt > attempts || f.Try < 1:
 			return fmt.Errorf("files[%d]: number, attempt or try are wrong", i)
-		case min(f.Rows, f.Refused, f.Imported, f.Skipped, f.Failed, f.Left) < 0:
+		case min(f.Rows, f.Refused, f.Worn, f.Imported, f.Skipped, f.Failed, f.Left) < 0:
 			return fmt.Errorf("files[%d]: a count is below 0", i)
 		case f.Done && f.Imported+f.Skipped+f.Failed+f.Left != f.Rows:
 			return fmt.Errorf("files[%d]: somebody has no outcome", i)
