@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,10 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.yaml.in/yaml/v3"
 
 	"poolferry/internal/config"
-	"poolferry/internal/userpool"
 	"poolferry/internal/workflow"
 	"poolferry/statemachines"
 )
@@ -124,10 +123,7 @@ func machineARN(name string) string {
 // the target account.
 func TestTargetAccount(t *testing.T) {
 	s := sample(t, target)
-	c, err := config.Load("../docs/poolferry.sample.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := given(t)
 	t.Run("policies", func(t *testing.T) { checkTargetPolicies(t, s, c) })
 	t.Run("definitions", func(t *testing.T) { checkDefinitions(t, s, c) })
 	t.Run("functions", func(t *testing.T) { checkFunctions(t, s, c) })
@@ -135,6 +131,21 @@ func TestTargetAccount(t *testing.T) {
 		same(t, c, fmt.Sprint(s.Outputs["configuration"].Value))
 	})
 	t.Run("alarms", func(t *testing.T) { checkAlarms(t, s) })
+}
+
+// given is the sample configuration as its run gets it, with secrets where functions
+// find them.
+func given(t *testing.T) *config.Config {
+	t.Helper()
+	data, err := os.ReadFile("../docs/poolferry.sample.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Parse("sample", bytes.ReplaceAll(data, []byte("env:POOLFERRY"), []byte("secretsmanager:POOLFERRY")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // checkTargetPolicies: every policy is the file, filled, and there is no other.
@@ -173,7 +184,7 @@ func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
 		if name == "migrate-user" || name == "guard-signup" {
 			want[address+`aws_iam_role_policy.this["secret-name_key"]`] = secret
 		}
-		if roles := groupRoles(t); len(roles) > 0 && (name == "settle-users" || name == "welcome-user") {
+		if roles := groupRoles(c); len(roles) > 0 && (name == "settle-users" || name == "welcome-user") {
 			want[address+fmt.Sprintf("aws_iam_role_policy.this[%q]", SettleRoles)] = rendered(t, SettleRoles, map[string]string{"group_role_arns": strings.Join(roles, " ")})
 		}
 		if name != "migrate-user" && name != "legacy-claim" {
@@ -224,32 +235,27 @@ func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
 	if diff := cmp.Diff(want, s.policies(t)); diff != "" {
 		t.Errorf("%s", diff)
 	}
-	executions := func(name string) string { return strings.Replace(machineARN(name), ":stateMachine:", ":execution:", 1) }
-	operator := rendered(t, Operator, map[string]string{
+	part := func(name, kind string) string {
+		return strings.Replace(machineARN(name), ":stateMachine:", ":"+kind+":", 1)
+	}
+	operator := statements(rendered(t, Operator, map[string]string{
 		"export_role_arn": c.Source.ExportRoleARN, "staging_bucket_arn": bucket, "run": c.Run, "staging_key_arn": mockKey, "region": "eu-west-1", "dns_suffix": "amazonaws.com",
 		"preseed_state_machine_arn": machineARN("preseed"), "reconcile_state_machine_arn": machineARN("reconcile"), "tail_state_machine_arn": machineARN("tail"),
-		"reconcile_execution_arn": executions("reconcile"), "tail_execution_arn": executions("tail"), "target_pool_arn": targetPool,
-	})
-	if diff := cmp.Diff(operator, document(t, s.Outputs["operator_policy"].Value)); diff != "" {
+		"reconcile_execution_arn": part("reconcile", "execution"), "reconcile_map_run_arn": part("reconcile", "mapRun"),
+		"tail_execution_arn": part("tail", "execution"), "target_pool_arn": targetPool,
+	}))
+	sms := statements(rendered(t, OperatorSMS, map[string]string{"sms_role_arn": roleOf("sms")}))
+	if diff := cmp.Diff(slices.Concat(operator, sms), statements(document(t, s.Outputs["operator_policy"].Value))); diff != "" {
 		t.Errorf("operators: %s", diff)
 	}
 }
 
-// groupRoles are the roles of groups that the sample configuration names, each
-// once.
-func groupRoles(t *testing.T) (arns []string) {
-	t.Helper()
-	data, err := os.ReadFile("../docs/poolferry.sample.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct {
-		Settle struct{ Groups userpool.GroupRules }
-	}
-	if err := yaml.Unmarshal(data, &file); err != nil {
-		t.Fatal(err)
-	}
-	for _, role := range file.Settle.Groups.Roles {
+// statements are those of a policy.
+func statements(policy any) []any { return policy.(map[string]any)["Statement"].([]any) }
+
+// groupRoles are the roles of groups that a configuration names, each once.
+func groupRoles(c *config.Config) (arns []string) {
+	for _, role := range c.Settle.Groups.Roles {
 		if !slices.Contains(arns, role.RoleARN) {
 			arns = append(arns, role.RoleARN)
 		}
@@ -316,11 +322,10 @@ func checkFunctions(t *testing.T, s state, c *config.Config) {
 	}
 }
 
-// same checks that a document is the sample configuration, but for where its
-// secrets are.
+// same checks that a document is a configuration.
 func same(t *testing.T, want *config.Config, text string) {
 	t.Helper()
-	got, err := config.Parse("deployed", []byte(strings.ReplaceAll(text, "secretsmanager:POOLFERRY", "env:POOLFERRY")))
+	got, err := config.Parse("deployed", []byte(text))
 	if err != nil {
 		t.Errorf("the functions would not start: %v", err)
 		return
@@ -331,10 +336,10 @@ func same(t *testing.T, want *config.Config, text string) {
 }
 
 // checkAlarms: each single alarm is in the rule of one composite alarm, which
-// names no other.
+// names no other, and CloudWatch takes them all.
 func checkAlarms(t *testing.T, s state) {
 	single, heard := map[string]int{}, map[string]int{}
-	metrics := 0
+	metrics, composite := 0, 0
 	s.RootModule.each(func(_, kind string, values map[string]any) {
 		name, _ := values["alarm_name"].(string)
 		switch kind {
@@ -345,16 +350,72 @@ func checkAlarms(t *testing.T, s state) {
 			if values["treat_missing_data"] != "notBreaching" {
 				t.Errorf("%s speaks where nothing happens", name)
 			}
+			checkWindow(t, name, values, queries)
 		case "aws_cloudwatch_composite_alarm":
-			for part := range strings.SplitSeq(values["alarm_rule"].(string), " OR ") {
+			composite++
+			rule := values["alarm_rule"].(string)
+			parts := strings.Split(rule, " OR ")
+			for _, part := range parts {
 				heard[strings.TrimSuffix(strings.TrimPrefix(part, `ALARM("`), `")`)]++
+			}
+			longest := len(rule) + len(parts)*(longestRun-len(deployAs)+len("poolferry-"))
+			if len(parts) > maxParts || longest > maxRule {
+				t.Errorf("%s has %d parts and %d characters in a run of the longest name, at most %d and %d", name, len(parts), longest, maxParts, maxRule)
 			}
 		}
 	})
 	if diff := cmp.Diff(single, heard); diff != "" || len(single) == 0 {
 		t.Errorf("%s", diff)
 	}
-	t.Logf("%d single alarms look at %d metrics", len(single), metrics)
+	if diff := cmp.Diff(alarmNames(t, deployAs), slices.Sorted(maps.Keys(single))); diff != "" {
+		t.Errorf("this test reads other names in alarms.tf than Terraform: %s", diff)
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cost := fmt.Sprintf("%d that look at %d metrics, 0.10 each; two composite ones, 0.50 each | %d | %.2f |",
+		len(single), metrics, len(single)+composite, float64(metrics)/10+float64(composite)/2)
+	if !strings.Contains(string(readme), cost) {
+		t.Errorf("README.md does not say what alarms cost: %s", cost)
+	}
+}
+
+// What CloudWatch takes (CloudWatch API reference, PutMetricAlarm and
+// PutCompositeAlarm; CloudWatch User Guide, quotas).
+const (
+	maxMetrics = 10 // of an expression
+	maxParts   = 100
+	maxRule    = 10240
+	day        = 86400 // seconds that an alarm may look back
+	week       = 7 * day
+	hour       = 3600 // the period from which on it may look back a week
+	longestRun = 33   // a validation of target-account
+)
+
+// checkWindow: an alarm looks back no further than it may, at no more metrics.
+func checkWindow(t *testing.T, name string, values map[string]any, queries []any) {
+	t.Helper()
+	period, _ := values["period"].(float64)
+	for _, query := range queries {
+		for _, metric := range query.(map[string]any)["metric"].([]any) {
+			each := metric.(map[string]any)["period"].(float64)
+			if period != 0 && period != each {
+				t.Errorf("%s counts by periods of %v and %v seconds", name, period, each)
+			}
+			period = each
+		}
+	}
+	limit := float64(day)
+	if period >= hour {
+		limit = week
+	}
+	if window := period * values["evaluation_periods"].(float64); period == 0 || window > limit {
+		t.Errorf("%s looks back %v seconds by periods of %v, at most %v", name, window, period, limit)
+	}
+	if len(queries)-1 > maxMetrics {
+		t.Errorf("%s looks at %d metrics, at most %d", name, len(queries)-1, maxMetrics)
+	}
 }
 
 // TestExampleIsComplete: the file of the example and the ids that its run makes
@@ -366,16 +427,11 @@ func TestExampleIsComplete(t *testing.T) {
 	if len(states) != 1 {
 		t.Fatalf("%d states", len(states))
 	}
-	text := fmt.Sprint(states[0].Outputs["configuration"].Value)
-	var members map[string]any
-	if err := yaml.Unmarshal([]byte(text), &members); err != nil {
-		t.Fatal(err)
-	}
-	c, err := config.Parse("configuration", []byte(strings.ReplaceAll(text, "secretsmanager:poolferry/name-key", "env:NAME_KEY")))
+	c, err := config.Parse("configuration", []byte(fmt.Sprint(states[0].Outputs["configuration"].Value)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Source.ClientID == "" || c.Target.PoolID == "" {
+	if c.Source.ClientID == "" || c.Target.PoolID == "" || c.Tail.ImportLogRoleARN == "" || c.Cutover.ProbeClientID == "" {
 		t.Errorf("%+v", c)
 	}
 }

@@ -66,6 +66,7 @@ const (
 	ImportLog      = "import-log"       // target account: what that role may do
 	Tail           = "tail"             // target account: what the tail state machine may do
 	Operator       = "operator"         // target account: what who runs the command line tool may do
+	OperatorSMS    = "operator-sms"     // target account: besides, name the role by which the target pool sends SMS
 )
 
 var placeholder = regexp.MustCompile(`\$\{([^}]*)\}`)

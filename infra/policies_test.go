@@ -124,8 +124,10 @@ func values(t *testing.T) map[string]map[string]string {
 			"reconcile_state_machine_arn": "arn:aws:states:eu-west-1:444455556666:stateMachine:poolferry-2026-11-prod-reconcile",
 			"tail_state_machine_arn":      "arn:aws:states:eu-west-1:444455556666:stateMachine:poolferry-2026-11-prod-tail",
 			"reconcile_execution_arn":     "arn:aws:states:eu-west-1:444455556666:execution:poolferry-2026-11-prod-reconcile",
+			"reconcile_map_run_arn":       "arn:aws:states:eu-west-1:444455556666:mapRun:poolferry-2026-11-prod-reconcile",
 			"tail_execution_arn":          "arn:aws:states:eu-west-1:444455556666:execution:poolferry-2026-11-prod-tail",
 		},
+		OperatorSMS: {"sms_role_arn": roles + "sms"},
 	}
 }
 
@@ -176,7 +178,7 @@ func TestEveryPolicyRenders(t *testing.T) {
 	want := []string{LoginRole, LoginRoleMFA, LoginTrust, ExportRole, ExportTrust, LambdaTrust, MigrateUser, Seeding, StatesTrust, Preseed,
 		Reconciliation, ReconciliationSweep, TargetDirectory, TargetSettings, SeedingSweep, Reconcile, SchedulerTrust, ReconcileSchedule,
 		StagingBucket, StagingKey, StagingKeyUse, OperationsKey, OperationsKeyUse, Topic, StatesLogging, ScheduleDeadLetters, DeadLetters,
-		Secrets, SecretsKey, VPC, Settle, SettleRoles, WelcomeUser, GuardSignup, LogsOnly, TailJobs, ImportLogTrust, ImportLog, Tail, Operator}
+		Secrets, SecretsKey, VPC, Settle, SettleRoles, WelcomeUser, GuardSignup, LogsOnly, TailJobs, ImportLogTrust, ImportLog, Tail, Operator, OperatorSMS}
 	slices.Sort(want)
 	slices.Sort(names)
 	if diff := cmp.Diff(want, names); diff != "" {

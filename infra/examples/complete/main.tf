@@ -46,6 +46,7 @@ module "target_account" {
   configuration    = local.configuration
   source_client_id = module.source_account.client_id
   target_pool_id   = module.target_pool.id
+  probe_client_id  = module.target_pool.client_ids["app"]
   secret_arns      = var.secret_arns
   alarm_emails     = var.alarm_emails
   packages         = var.packages
@@ -59,12 +60,23 @@ module "target_pool" {
   providers = { aws = aws.target }
 
   name        = "customers"
-  phase       = var.phase
-  trigger_arn = module.target_account.trigger_arn
-  guard_arn   = module.target_account.guard_arn
-  welcome_arn = module.target_account.welcome_arn
   clients     = { app = {} }
+  trigger_arn = module.target_account.trigger_arn
 
-  # For applications that go by the sub of the source pool.
-  # claim_arn = module.target_account.claim_arn
+  # In cut-over trigger, guard and welcome are detached, and the app signs in by SRP alone. Set it
+  # in terraform.tfvars, so that the next apply does not take it back.
+  phase = var.phase
+
+  # Beside the trigger: people may register, but not under a name of somebody who is
+  # still to come; whoever has moved is in their groups at once.
+  self_sign_up = true
+  guard_arn    = module.target_account.guard_arn
+  welcome_arn  = module.target_account.welcome_arn
+
+  # For applications that go by the sub of the source pool. It stays after cut-over,
+  # until this line is taken out.
+  claim_arn = module.target_account.claim_arn
+
+  # A pool that sends SMS by a role: sms = {role_arn = …} here, and in
+  # target_account target_sms_role_arn = the same.
 }

@@ -22,3 +22,8 @@ output "operator_policy" {
   description = "IAM policy document for who runs the command line tool: terraform output -raw operator_policy"
   value       = module.target_account.operator_policy
 }
+
+output "phase" {
+  description = "migrating or cut-over."
+  value       = module.target_pool.phase
+}

@@ -274,10 +274,12 @@ resource "aws_cloudwatch_metric_alarm" "welcome" {
   treat_missing_data  = "notBreaching"
 }
 
-# Each reconciliation tries once more what the one before could not settle.
+# Each reconciliation tries once more what the one before could not settle, five
+# times in all: the alarm comes before the end of that, be there one an hour or one
+# a day.
 resource "aws_cloudwatch_metric_alarm" "settle" {
   alarm_name          = "${local.name}-settle-failed"
-  alarm_description   = "Users who have moved do not get their groups, or stay enabled though they were disabled, after several reconciliations. The audit lines of settle-users name them and the AWS error code."
+  alarm_description   = "Users who have moved do not get their groups, or stay enabled though they were disabled, in one reconciliation after the other; after five of them they are given up. The audit lines of settle-users name them and the AWS error code."
   namespace           = "Poolferry"
   metric_name         = "SettleFailed"
   dimensions          = { run = local.run }
@@ -285,7 +287,7 @@ resource "aws_cloudwatch_metric_alarm" "settle" {
   period              = 3600
   comparison_operator = "GreaterThanOrEqualToThreshold"
   threshold           = 1
-  evaluation_periods  = 24
+  evaluation_periods  = 72
   datapoints_to_alarm = 3
   treat_missing_data  = "notBreaching"
 }
@@ -489,6 +491,44 @@ resource "aws_cloudwatch_metric_alarm" "reconciliation" {
   treat_missing_data  = "notBreaching"
 }
 
+# Whatever keeps reconciliations from counting everybody: numbers of users are
+# written by whole ones alone. Where the schedule is off, nothing starts.
+resource "aws_cloudwatch_metric_alarm" "reconciliation_stalled" {
+  alarm_name          = "${local.name}-reconciliation-stalled"
+  alarm_description   = "Reconciliations have been starting for two days, and none has counted everybody: the migration cannot become complete. poolferry status says what is in the way."
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  evaluation_periods  = 2
+  treat_missing_data  = "notBreaching"
+
+  metric_query {
+    id          = "stalled"
+    label       = "a day without a whole reconciliation"
+    expression  = "IF(FILL(started, 0) >= 1 AND FILL(whole, 0) == 0, 1, 0)"
+    return_data = true
+  }
+  metric_query {
+    id = "started"
+    metric {
+      namespace   = "AWS/States"
+      metric_name = "ExecutionsStarted"
+      dimensions  = { StateMachineArn = aws_sfn_state_machine.this["reconcile"].arn }
+      stat        = "Sum"
+      period      = 86400
+    }
+  }
+  metric_query {
+    id = "whole"
+    metric {
+      namespace   = "Poolferry"
+      metric_name = "UsersPending"
+      dimensions  = { run = local.run }
+      stat        = "SampleCount"
+      period      = 86400
+    }
+  }
+}
+
 resource "aws_cloudwatch_metric_alarm" "schedule_dead_letters" {
   alarm_name          = "${local.name}-schedule-dead-letters"
   alarm_description   = "The schedule could not start a reconciliation. The message in the queue says why; delete it when it is dealt with."
@@ -554,7 +594,7 @@ locals {
     values(aws_cloudwatch_metric_alarm.outcome)[*].alarm_name,
   )
   background_alarms = concat(
-    [aws_cloudwatch_metric_alarm.seeding_stalled.alarm_name, aws_cloudwatch_metric_alarm.seeding_throttled.alarm_name, aws_cloudwatch_metric_alarm.reconciliation_throttled.alarm_name, aws_cloudwatch_metric_alarm.schedule_dead_letters.alarm_name],
+    [aws_cloudwatch_metric_alarm.reconciliation_stalled.alarm_name, aws_cloudwatch_metric_alarm.seeding_stalled.alarm_name, aws_cloudwatch_metric_alarm.seeding_throttled.alarm_name, aws_cloudwatch_metric_alarm.reconciliation_throttled.alarm_name, aws_cloudwatch_metric_alarm.schedule_dead_letters.alarm_name],
     [aws_cloudwatch_metric_alarm.welcome.alarm_name, aws_cloudwatch_metric_alarm.settle.alarm_name, aws_cloudwatch_metric_alarm.tail.alarm_name],
     values(aws_cloudwatch_metric_alarm.function_errors)[*].alarm_name,
     values(aws_cloudwatch_metric_alarm.executions)[*].alarm_name,

@@ -129,7 +129,7 @@ locals {
       does        = "writes one file of users to import"
       policies    = ["reconciliation", "staging-key-use"]
       timeout     = 890
-      memory      = 2048
+      memory      = 512 # as compare-bucket: one bucket of the index at a time; a file takes 40 MB
       concurrency = 2
       metrics     = false
     }
@@ -137,7 +137,7 @@ locals {
       does        = "advances the import, one job at a time"
       policies    = ["reconciliation", "tail-jobs", "staging-key-use"]
       timeout     = 890
-      memory      = 2048
+      memory      = 1024 # the log of 500,000 rows is read at once, 250 MB and as much garbage
       concurrency = 2
       metrics     = true
     }

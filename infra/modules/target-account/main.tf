@@ -8,11 +8,15 @@ locals {
   file = yamldecode(var.configuration)
 
   # What the functions get. The file wins but for what Terraform itself has made.
-  configuration = merge(local.file, {
+  configuration = merge(local.file, local.cutover, {
     source = merge(local.file.source, { client_id = var.source_client_id != null ? var.source_client_id : try(local.file.source.client_id, null) })
     target = merge(local.file.target, { pool_id = var.target_pool_id != null ? var.target_pool_id : try(local.file.target.pool_id, null) })
     tail   = merge(try(local.file.tail, null) == null ? {} : local.file.tail, { import_log_role_arn = local.import_log_role_arn })
   })
+
+  # The client of the probe, of whom the file has the rest.
+  cutover = local.probes && var.probe_client_id != null ? { cutover = merge(local.file.cutover, { probe_client_id = var.probe_client_id }) } : {}
+  probes  = try(local.file.cutover.probe_username, null) != null
 
   # From the file, as all that the trigger's ARN is built of: the pool, whose id is
   # in the other, names the trigger.
@@ -47,7 +51,8 @@ check "configuration_agrees" {
       try(local.file.source.client_id, null) == null ? true : local.file.source.client_id == local.configuration.source.client_id,
       try(local.file.target.pool_id, null) == null ? true : local.file.target.pool_id == local.configuration.target.pool_id,
       try(local.file.tail.import_log_role_arn, null) == null ? true : local.file.tail.import_log_role_arn == local.import_log_role_arn,
+      try(local.file.cutover.probe_client_id, null) == null ? true : local.file.cutover.probe_client_id == local.configuration.cutover.probe_client_id,
     ])
-    error_message = "poolferry.yaml names another app client, target pool or role of import logs than Terraform has made: correct source.client_id, target.pool_id and tail.import_log_role_arn as in the output configuration."
+    error_message = "poolferry.yaml names another app client, target pool, role of import logs or client of the probe than Terraform has made: correct source.client_id, target.pool_id, tail.import_log_role_arn and cutover.probe_client_id as in the output configuration."
   }
 }

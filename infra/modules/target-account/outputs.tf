@@ -56,20 +56,9 @@ output "import_log_role_arn" {
 
 output "operator_policy" {
   description = "IAM policy document for who runs the command line tool: seed, reconcile, tail, cutover, rollback, purge, forget. README.md says what they need besides."
-  value = templatefile("${path.module}/policies/operator.json", {
-    export_role_arn             = local.configuration.source.export_role_arn
-    staging_bucket_arn          = local.staging_bucket_arn
-    run                         = local.run
-    staging_key_arn             = aws_kms_key.staging.arn
-    region                      = local.region
-    dns_suffix                  = local.dns_suffix
-    preseed_state_machine_arn   = local.machine_arn["preseed"]
-    reconcile_state_machine_arn = local.machine_arn["reconcile"]
-    tail_state_machine_arn      = local.machine_arn["tail"]
-    reconcile_execution_arn     = replace(local.machine_arn["reconcile"], ":stateMachine:", ":execution:")
-    tail_execution_arn          = replace(local.machine_arn["tail"], ":stateMachine:", ":execution:")
-    target_pool_arn             = local.target_pool_arn
-  })
+  value = jsonencode(merge(local.operator_policy, {
+    Statement = concat(local.operator_policy.Statement, local.operator_sms_statements)
+  }))
 }
 
 output "function_role_arns" {

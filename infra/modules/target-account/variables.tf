@@ -1,5 +1,5 @@
 variable "configuration" {
-  description = "Text of poolferry.yaml: file(\"poolferry.yaml\"). The functions get all of it; what Terraform has made since goes over it (source_client_id, target_pool_id)."
+  description = "Text of poolferry.yaml: file(\"poolferry.yaml\"). The functions get all of it; what Terraform has made since goes over it (source_client_id, target_pool_id, probe_client_id)."
   type        = string
   nullable    = false
 
@@ -69,8 +69,33 @@ variable "target_pool_id" {
   }
 }
 
+variable "probe_client_id" {
+  description = "Id of the app client through which the probe of the cut-over signs in, where Terraform makes it in the same run: one of client_ids of target-pool. Null: as in the configuration."
+  type        = string
+  default     = null
+
+  validation {
+    condition = (
+      try(yamldecode(var.configuration).cutover.probe_username, null) == null || var.probe_client_id != null ||
+      can(regex("^[\\w+]{1,128}$", yamldecode(var.configuration).cutover.probe_client_id))
+    )
+    error_message = "The probe has no app client: write its id as cutover.probe_client_id into the configuration, or set probe_client_id to one of the output client_ids of target-pool."
+  }
+}
+
+variable "target_sms_role_arn" {
+  description = "The role by which the target pool sends SMS: sms.role_arn of target-pool. Who cuts over has to pass it on, for an update of the pool names it anew. Null: the pool has none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.target_sms_role_arn == null ? true : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\\w+=,.@/-]+$", var.target_sms_role_arn))
+    error_message = "target_sms_role_arn must be the ARN of a role, such as arn:aws:iam::444455556666:role/sms, or null."
+  }
+}
+
 variable "secret_arns" {
-  description = "The secrets that the functions' configuration refers to, by a short name, that of audit.name_key as name_key: their values never pass through Terraform. Full ARNs, suffix included."
+  description = "The secrets that the functions' configuration refers to, by a short name, that of audit.name_key as name_key: their values never pass through Terraform. Full ARNs, suffix included. Not the password of the probe, which no function reads."
   type        = map(string)
   nullable    = false
 

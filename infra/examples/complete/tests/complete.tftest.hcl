@@ -1,4 +1,4 @@
-# The example as it stands, for its own poolferry.yaml, which has neither client
+# The example as it stands, for its own poolferry.yaml, which has neither clients
 # nor pool yet.
 
 mock_provider "aws" {
@@ -83,6 +83,16 @@ run "first_apply" {
     error_message = "The ids of what was made are not in it: ${output.configuration}"
   }
   assert {
+    condition     = yamldecode(output.configuration).cutover.probe_client_id == "2example23456789abcdefghij" && endswith(yamldecode(output.configuration).tail.import_log_role_arn, ":role/poolferry-2026-11-prod-import-log")
+    error_message = "The ending does not learn what was made for it: ${output.configuration}"
+  }
+  assert {
+    condition = output.phase == "migrating" && alltrue([
+      for place, arn in module.target_account.existing_pool.migrating : endswith(arn, ":live") if contains(["user_migration", "pre_sign_up", "post_authentication"], place)
+    ])
+    error_message = "It does not begin by migrating."
+  }
+  assert {
     condition     = output.target_client_ids == { app = "2example23456789abcdefghij" }
     error_message = "The app does not learn its client."
   }
@@ -97,5 +107,9 @@ run "cut_over_makes_nothing_new" {
   assert {
     condition     = output.target_pool_id == run.first_apply.target_pool_id && output.target_client_ids == run.first_apply.target_client_ids
     error_message = "Cut-over replaces the pool or a client."
+  }
+  assert {
+    condition     = output.phase == "cut-over" && output.configuration == run.first_apply.configuration
+    error_message = "Cut-over gives the functions another configuration."
   }
 }

@@ -388,3 +388,21 @@ run "refuses_a_welcome_that_never_runs" {
 
   expect_failures = [var.welcome]
 }
+
+run "refuses_a_probe_without_a_client" {
+  command = plan
+  variables {
+    configuration = replace(var.configuration, "/  probe_client_id: .*/", "")
+  }
+
+  expect_failures = [var.probe_client_id]
+}
+
+run "refuses_a_role_of_sms_that_is_none" {
+  command = plan
+  variables {
+    target_sms_role_arn = "arn:aws:iam::444455556666:role/*"
+  }
+
+  expect_failures = [var.target_sms_role_arn]
+}

@@ -43,7 +43,8 @@ variables {
 run "makes_the_sample" {
   command = apply
   variables {
-    alarm_emails = ["on-call@example.com"]
+    alarm_emails        = ["on-call@example.com"]
+    target_sms_role_arn = "arn:aws:iam::444455556666:role/sms"
   }
 
   # The triggers and who may call them.

@@ -44,6 +44,7 @@ run "ids_that_terraform_made_win" {
   variables {
     source_client_id = "made"
     target_pool_id   = "eu-west-1_Made"
+    probe_client_id  = "probing"
   }
 
   # The file still has the others.
@@ -52,6 +53,10 @@ run "ids_that_terraform_made_win" {
   assert {
     condition     = yamldecode(output.configuration).source.client_id == "made" && yamldecode(output.configuration).target.pool_id == "eu-west-1_Made" && yamldecode(output.configuration).mapping == yamldecode(var.configuration).mapping
     error_message = "The functions get another configuration: ${output.configuration}"
+  }
+  assert {
+    condition     = yamldecode(output.configuration).cutover == merge(yamldecode(var.configuration).cutover, { probe_client_id = "probing" })
+    error_message = "The probe would sign in through another client: ${output.configuration}"
   }
   assert {
     condition     = alltrue([for permission in aws_lambda_permission.target_pool : endswith(permission.source_arn, ":userpool/eu-west-1_Made")])
@@ -121,6 +126,23 @@ run "groups_get_roles" {
   assert {
     condition     = contains(keys(local.more_policies.settle-users), "settle-roles") && contains(keys(local.more_policies.welcome-user), "settle-roles")
     error_message = "Who makes groups cannot give them their roles."
+  }
+}
+
+run "without_a_probe_or_sms" {
+  command = apply
+  variables {
+    configuration   = yamlencode({ for key, value in yamldecode(replace(file("../../../docs/poolferry.sample.yaml"), "env:POOLFERRY", "secretsmanager:POOLFERRY")) : key => value if key != "cutover" })
+    probe_client_id = "probing"
+  }
+
+  assert {
+    condition     = !contains(keys(yamldecode(output.configuration)), "cutover")
+    error_message = "A probe that nobody wants has a client, and no name: ${output.configuration}"
+  }
+  assert {
+    condition     = alltrue([for statement in jsondecode(output.operator_policy).Statement : !strcontains(jsonencode(statement.Action), "iam:")])
+    error_message = "Who runs the command line tool may pass roles on: ${output.operator_policy}"
   }
 }
 
