@@ -94,7 +94,10 @@ func (s *Survey) Describe(ctx context.Context) (preflight.Pool, error) {
 		CognitoSendsMail: in.EmailConfiguration == nil || in.EmailConfiguration.EmailSendingAccount != types.EmailSendingAccountTypeDeveloper,
 		Triggers:         triggersOf(in.LambdaConfig),
 	}
-	p.MigrationTrigger = p.Triggers["UserMigration"]
+	p.MigrationTrigger = p.Triggers[preflight.UserMigration]
+	for _, attribute := range in.AutoVerifiedAttributes {
+		p.AutoVerified = append(p.AutoVerified, string(attribute))
+	}
 	if in.UserPoolAddOns != nil && in.UserPoolAddOns.AdvancedSecurityMode != "" {
 		p.ThreatProtection = string(in.UserPoolAddOns.AdvancedSecurityMode)
 	}

@@ -22,7 +22,7 @@ func survey(t *testing.T, answers ...answer) *cognito.Survey {
 // TestSurveyDescribes reads what a pool answers that has everything.
 func TestSurveyDescribes(t *testing.T) {
 	s := survey(t, answer{status: 200, body: `{"UserPool":{"Id":"eu-west-1_OldPool01","EstimatedNumberOfUsers":7,"UserPoolTier":"PLUS","MfaConfiguration":"ON",
-		"AliasAttributes":["email"],"UsernameConfiguration":{"CaseSensitive":false},
+		"AliasAttributes":["email"],"AutoVerifiedAttributes":["email"],"UsernameConfiguration":{"CaseSensitive":false},
 		"UserPoolAddOns":{"AdvancedSecurityMode":"ENFORCED"},"AdminCreateUserConfig":{"AllowAdminCreateUserOnly":true},
 		"EmailConfiguration":{"EmailSendingAccount":"DEVELOPER"},
 		"Policies":{"PasswordPolicy":{"MinimumLength":12,"RequireSymbols":true,"PasswordHistorySize":4}},
@@ -38,7 +38,7 @@ func TestSurveyDescribes(t *testing.T) {
 			Schema: userpool.Schema{"sub": {Name: "sub", Type: userpool.TypeString, Required: true, Min: new(int64(1)), Max: new(int64(2048))}},
 		},
 		Users: 7, Plan: "PLUS", ThreatProtection: "ENFORCED", Password: preflight.PasswordRules{MinimumLength: 12, Symbols: true, History: true},
-		MigrationTrigger: "arn:f", Triggers: map[string]string{"UserMigration": "arn:f", "PreTokenGeneration": "arn:p"},
+		AutoVerified: []string{"email"}, MigrationTrigger: "arn:f", Triggers: map[string]string{"UserMigration": "arn:f", "PreTokenGeneration": "arn:p"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

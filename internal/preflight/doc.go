@@ -7,6 +7,7 @@
 // Vocabulary: facts are what was read; a refusal is something that could not be;
 // a finding is what somebody ought to know, with its code, severity and advice; a
 // blocker is a finding with which a migration must not start; a fix is a change
-// that preflight itself can make. What a preflight has verified is kept with the
-// run.
+// that preflight itself can make; a hook is a function of the run that the target
+// pool calls beside the migration trigger, and the guard the one of them that
+// registrations ask. What a preflight has verified is kept with the run.
 package preflight

@@ -30,7 +30,27 @@ type Settings struct {
 	StagingBucket string
 	Paces         []Pace
 	QuotaRaised   bool
+	Hooks         []Hook
+	UnsureAllows  bool // the guard lets people register while it cannot look names up
+	GroupRoles    []userpool.GroupRole
+	ImportLogRole string // ARN; empty for none
 }
+
+// Hook is a function that a run has for a trigger of the target pool beside the
+// migration trigger.
+type Hook struct {
+	Trigger string   // such as PreSignUp
+	Names   []string // that the function may have
+}
+
+// The triggers of a pool that functions of a run are for, as LambdaConfig names
+// them.
+const (
+	UserMigration      = "UserMigration"
+	PreSignUp          = "PreSignUp"
+	PostAuthentication = "PostAuthentication"
+	PreTokenGeneration = "PreTokenGeneration"
+)
 
 // Pace is how many requests per second the run may send in a category of requests
 // as Cognito counts them.
@@ -53,6 +73,8 @@ type Facts struct {
 	Factors      *Factors
 	Clients      []Client // of the target
 	Function     *Function
+	Attached     map[string]*Function // those of Settings.Hooks that the target pool names, by trigger
+	Reconciled   *bool                // there is what the guard looks names up in
 	Trial        *trial.Answer
 	TrialFailed  bool // the function gave no answer
 	Bucket       *Bucket
@@ -87,6 +109,7 @@ type Pool struct {
 	SelfSignUp       bool
 	CognitoSendsMail bool
 	Password         PasswordRules
+	AutoVerified     []string          // attributes that the pool verifies by itself
 	MigrationTrigger string            // ARN; empty for none
 	Triggers         map[string]string // ARN by name, all of them
 }
@@ -114,15 +137,24 @@ type Client struct {
 	Managed    bool     // people sign in through managed login
 }
 
-// Function is the function that the target pool names as its migration trigger.
+// Function is a function that the target pool calls.
 type Function struct {
 	ARN          string
 	Gone         bool
 	Policy       string // resource policy; empty for none
 	PolicyUnread bool
-	Ours         bool // deployed for this run and these pools
-	// Differs are the sections in which its configuration differs.
-	Differs []string
+	Deployment
+}
+
+// Deployment is how the configuration that a function was deployed with compares
+// with this one.
+type Deployment struct {
+	Ours bool // deployed for this run and these pools
+	// Differs are the sections in which they differ and by which the function goes;
+	// of a function that is not the run's, all in which they differ. Others are
+	// those by which other functions go that are deployed with it.
+	Differs, Others []string
+	ImportLogRole   string // ARN; empty for none
 }
 
 // Bucket is how the staging bucket is set.

@@ -81,6 +81,12 @@ const (
 	TriggerNotPermitted   Code = "trigger_not_permitted"
 	TriggerDiffers        Code = "trigger_configured_differently"
 	TriggerFails          Code = "trigger_fails"
+	HookForeign           Code = "hook_foreign"
+	GuardUnsure           Code = "guard_unsure"
+	DeployedDiffers       Code = "deployed_differently"
+	GroupRoleElsewhere    Code = "group_role_elsewhere"
+	TailNoContact         Code = "tail_no_contact"
+	TailNoLogRole         Code = "tail_no_log_role"
 )
 
 // The codes: of both pools together.
@@ -176,13 +182,13 @@ var vocabulary = []words{
 		"The target pool has no migration trigger: unknown names are refused.",
 		"Attach the function's alias as UserMigration: infra/modules/target-pool in phase migrating does."},
 	{TriggerGone, Blocker,
-		"The target pool names a migration trigger that does not exist: every unknown name fails with an error.",
+		"The target pool calls a function that does not exist: whatever runs it fails with an error.",
 		"Deploy infra/modules/target-account, then attach the alias that it outputs."},
 	{TriggerForeign, Blocker,
 		"The target pool's migration trigger is not this run's.",
 		"Attach the alias that infra/modules/target-account outputs. Look at what the other function is for before you detach it."},
 	{TriggerNotPermitted, Blocker,
-		"The function does not permit Cognito to invoke it for the target pool: every unknown name fails with an error.",
+		"A function does not permit Cognito to invoke it for the target pool: whatever runs it fails with an error.",
 		"Add the permission to the alias that the pool names (lambda add-permission --qualifier), for this pool and account."},
 	{TriggerFails, Blocker,
 		"The migration trigger does not answer.",
@@ -212,7 +218,7 @@ var vocabulary = []words{
 		"The trigger reads attributes from ID tokens, and they do not hold all of them: users would move without.",
 		"Let the trigger look users up, or let the source's app client read the attributes; with a PreTokenGeneration trigger only looking up is safe."},
 	{ClientWritesLegacySub, Blocker,
-		"An app client of the target may write custom:legacy_sub: whoever can write it can pass for another user.",
+		"An app client of the target may write custom:legacy_sub: whoever can write it can pass for another user. The guard lets in, the welcome puts into groups and the claim names whom the attribute names.",
 		"Take the attribute from the client's write attributes."},
 	{RunPlanDiffers, Blocker,
 		"The run was planned for other pools or another mapping.",
@@ -232,8 +238,11 @@ var vocabulary = []words{
 		"Your credentials may not look at something, so it was not checked.",
 		"Get the permission, which docs/preflight.md lists, and run preflight once more."},
 	{TriggerDiffers, Warning,
-		"The migration trigger was deployed with another configuration than this poolferry.yaml.",
+		"Functions that the target pool calls were deployed with another configuration than this poolferry.yaml, in sections that they go by.",
 		"Apply Terraform with this file, or take the file from terraform output -raw configuration."},
+	{HookForeign, Warning,
+		"A function that is called like one of this run's was deployed for another run or other pools, or is not poolferry's: it guards and welcomes nobody of this migration, and a claim is the other's.",
+		"Attach the alias that infra/modules/target-account outputs. Look at what the other function is for before you detach it."},
 	{ClientSRPOnly, Warning,
 		"The app client does not allow the password flows: who signs in through it is not migrated.",
 		"Add ALLOW_USER_PASSWORD_AUTH until cut-over if people sign in through this client, and have the app use that flow."},
@@ -242,7 +251,7 @@ var vocabulary = []words{
 		"Set PreventUserExistenceErrors of the client to ENABLED."},
 	{SelfSignUp, Warning,
 		"Anybody can register at the target under the name of somebody who has not moved yet, who can then never move.",
-		"Allow only administrators to create users (AllowAdminCreateUserOnly) until cut-over."},
+		"Attach the guard (guard-signup) as PreSignUp and reconcile, or allow only administrators to create users (AllowAdminCreateUserOnly) until cut-over."},
 	{AlreadyThere, Warning,
 		"The target pool already has users of the source pool that the trigger has not made. They can never move by password.",
 		"Find out where they come from. Delete them if nobody uses them, or write custom:legacy_sub and have the people choose new passwords."},
@@ -282,6 +291,9 @@ var vocabulary = []words{
 	{EmailLimit, Warning,
 		"The target sends e-mail from Cognito's own account, 50 messages a day: forgotten passwords will wait.",
 		"Have the target send through Amazon SES before people are told to choose new passwords."},
+	{GroupRoleElsewhere, Warning,
+		"settle.groups.roles gives a group a role of another account: Cognito cannot be handed it, so neither the group nor who belongs into it is settled.",
+		"Write the ARN of a role in the target account, or take the rule out and give the group its role yourself."},
 	{PaceAbove, Warning, "The configured pace is above the quota, so requests will be throttled, production's too.", "Lower the pace, or have the quota raised."},
 	{BucketPlainHTTP, Warning, "The staging bucket's policy does not refuse plain HTTP.", "Apply infra/modules/target-account/policies/staging-bucket.json."},
 	{BucketPublic, Warning, "Public access to the staging bucket is not blocked.", "Set all four settings of its public access block."},
@@ -298,6 +310,18 @@ var vocabulary = []words{
 	{ProfileSaves, Info, "ID tokens of the source hold everything that the mapping reads: the trigger can save a round trip per user.", "Let the trigger read them."},
 	{ThreatProtectionLogs, Info, "Threat protection at the source records the trigger's address in place of people's.", "Nothing."},
 	{TargetPreSignUp, Info, "The target's PreSignUp trigger may run when a user is migrated.", "Make sure that it refuses no trigger source that it does not know."},
+	{GuardUnsure, Info,
+		"The guard is attached and has nothing to look names up in: until a reconciliation is whole it refuses every registration.",
+		"Reconcile before people are to register: poolferry seed start, then poolferry reconcile run."},
+	{DeployedDiffers, Info,
+		"Sections differ from the deployed configuration that the target pool's functions do not go by. Seeding, reconciliation, settling and imports go by what was deployed.",
+		"Apply Terraform with this file before they run next, if they are to go by it."},
+	{TailNoContact, Info,
+		"The target pool verifies neither e-mail addresses nor phone numbers by itself, so that nobody who never signs in can be imported: Cognito demands one in each row.",
+		"Nothing, if nobody is to be imported. Otherwise set AutoVerifiedAttributes before you plan the tail."},
+	{TailNoLogRole, Info,
+		"The configuration names no role with which Cognito writes the log of import jobs, so that nobody who never signs in can be imported.",
+		"Nothing, if nobody is to be imported. Otherwise write the output import_log_role_arn of infra/modules/target-account into poolferry.yaml before the tail is imported."},
 	{PasswordPolicy, Info, "The target's password policy differs. It is not enforced on passwords that move along.", "Nothing, unless weak passwords must not move."},
 	{FeaturePlan, Info, "The pools are on different feature plans.", "Check that the target's plan has what the app uses: e-mail MFA and choice-based sign-in take Essentials, threat protection Plus."},
 	{PaceMost, Info, "The configured pace takes more than half of a quota that production shares.", "Lower it if people sign in meanwhile."},

@@ -17,9 +17,9 @@ func Judge(f Facts) []Finding {
 	j := &judge{Facts: f}
 	for _, rule := range []func(){
 		j.refusals, j.sourceClient, j.sourcePool, j.login, j.profile,
-		j.targetPool, j.targetClients, j.trigger, j.strangers,
+		j.targetPool, j.targetClients, j.trigger, j.hooks, j.deployments, j.guard, j.strangers,
 		j.legacySub, j.attributes, j.required, j.names, j.factors, j.password,
-		j.paces, j.bucket, j.staged,
+		j.groupRoles, j.tail, j.paces, j.bucket, j.staged,
 	} {
 		rule()
 	}
@@ -63,14 +63,15 @@ var exportActions = []string{
 
 // refusals is about what could not be read.
 func (j *judge) refusals() {
-	var denied, unread []string
+	var denied []string
+	var unread []Refusal
 	poolGone := false
 	for _, r := range j.Refusals {
 		switch {
 		case r.As == AsOwn && r.Kind == fault.NotFound && r.Action == describePool:
 			j.add(TargetPoolMissing, j.target(), "region "+j.Target.Region)
 		case r.As == AsOwn:
-			unread = append(unread, fmt.Sprintf("%s: %s (%s)", r.About, r.Action, r.Code))
+			unread = append(unread, r)
 		case r.Action == trial.Assume:
 			j.add(ExportRoleRefused, "role "+j.ExportRole, r.Code)
 		case r.Kind == fault.NotFound && strings.HasPrefix(r.About, "client "):
@@ -91,9 +92,26 @@ func (j *judge) refusals() {
 	case len(denied) > 0:
 		j.add(ExportPermission, "role "+j.ExportRole, strings.Join(denied, ", "))
 	}
-	for _, what := range unread {
-		about, action, _ := strings.Cut(what, ": ")
-		j.add(NotChecked, about, action)
+	j.unread(unread)
+}
+
+// unread says once of an action that it did not go, whatever it was tried on.
+func (j *judge) unread(refusals []Refusal) {
+	about := map[string][]string{}
+	var actions []string
+	for _, r := range refusals {
+		action := fmt.Sprintf("%s (%s)", r.Action, r.Code)
+		if about[action] == nil {
+			actions = append(actions, action)
+		}
+		about[action] = append(about[action], r.About)
+	}
+	for _, action := range actions {
+		if all := about[action]; len(all) > 1 {
+			j.add(NotChecked, AsOwn, "%s: %s", action, strings.Join(all, ", "))
+		} else {
+			j.add(NotChecked, all[0], action)
+		}
 	}
 }
 
@@ -224,14 +242,11 @@ func (j *judge) targetPool() {
 	if p == nil {
 		return
 	}
-	if p.SelfSignUp {
-		j.add(SelfSignUp, j.target(), "")
-	}
 	if p.CognitoSendsMail {
 		j.add(EmailLimit, j.target(), "")
 	}
-	if p.Triggers["PreSignUp"] != "" {
-		j.add(TargetPreSignUp, j.target(), p.Triggers["PreSignUp"])
+	if arn := p.Triggers[PreSignUp]; arn != "" && !j.isOurs(PreSignUp, arn) {
+		j.add(TargetPreSignUp, j.target(), arn)
 	}
 	if s := j.SourcePool; s != nil && s.Plan != p.Plan && s.Plan != "" && p.Plan != "" {
 		j.add(FeaturePlan, j.target(), "%s, the source %s", p.Plan, s.Plan)
@@ -283,25 +298,44 @@ func (j *judge) trigger() {
 	case f == nil:
 		return // said already that it could not be looked at
 	}
-	about := "function " + f.ARN
 	switch {
 	case f.Gone:
-		j.add(TriggerGone, about, untried)
+		j.add(TriggerGone, f.about(), "%s; %s", fails[UserMigration], untried)
 		return
 	case !f.Ours:
-		j.add(TriggerForeign, about, listedOr(f.Differs, "it has no configuration of poolferry"))
+		j.add(TriggerForeign, f.about(), listedOr(f.Differs, notPoolferry))
 		return
 	case j.TrialFailed:
-		j.add(TriggerFails, about, untried)
+		j.add(TriggerFails, f.about(), untried)
 	}
-	if len(f.Differs) > 0 {
-		j.add(TriggerDiffers, about, strings.Join(f.Differs, ", "))
+	j.permission(UserMigration, f)
+}
+
+const notPoolferry = "it has no configuration of poolferry"
+
+func (f *Function) about() string { return "function " + f.ARN }
+
+// fails says what fails where a trigger's function cannot be invoked (Cognito
+// Developer Guide, Lambda triggers). That PreSignUp runs for users who are being
+// migrated is not documented, and not excluded.
+var fails = map[string]string{
+	UserMigration:      "UserMigration: every unknown name fails",
+	PreSignUp:          "PreSignUp: every registration fails, and perhaps the first sign-in of whoever moves",
+	PostAuthentication: "PostAuthentication: every sign-in fails",
+	PreTokenGeneration: "PreTokenGeneration: every sign-in fails",
+}
+
+// permission is about whether Cognito may invoke a function for the target pool.
+func (j *judge) permission(trigger string, f *Function) {
+	if !f.PolicyUnread && !j.permits(f) {
+		j.add(TriggerNotPermitted, f.about(), fails[trigger])
 	}
+}
+
+func (j *judge) permits(f *Function) bool {
 	policy, err := resource.Parse(f.Policy)
 	pool := fmt.Sprintf("arn:%s:cognito-idp:%s:%s:userpool/%s", partitionOf(f.ARN), j.Target.Region, j.Account, j.Target.ID)
-	if !f.PolicyUnread && (err != nil || !policy.Permits("lambda:InvokeFunction", resource.Caller{Service: "cognito-idp.amazonaws.com", ARN: pool, Account: j.Account})) {
-		j.add(TriggerNotPermitted, about, "")
-	}
+	return err == nil && policy.Permits("lambda:InvokeFunction", resource.Caller{Service: "cognito-idp.amazonaws.com", ARN: pool, Account: j.Account})
 }
 
 func partitionOf(arn string) string {

@@ -33,19 +33,40 @@ func sound() Facts {
 			Run: "r1", Source: manifest.Pool{Account: "111111111111", Region: "eu-west-1", ID: "eu-west-1_a"},
 			Target: manifest.Pool{Region: "eu-central-1", ID: "eu-central-1_b"}, ClientID: "c1",
 			LoginRole: "arn:aws:iam::111111111111:role/login", ExportRole: "arn:aws:iam::111111111111:role/export", Profile: FromIDToken,
+			Hooks: []Hook{{PreSignUp, []string{"run-guard", "guard"}}, {PostAuthentication, []string{"welcome"}}, {PreTokenGeneration, []string{"claim"}}}, ImportLogRole: "arn:aws:iam::222222222222:role/log",
 			StagingBucket: "staging", Paces: []Pace{{"UserList", "user_list", 10, true}},
 		},
 		Account: "222222222222", Quotas: map[string]float64{"UserList": 30},
 		SourcePool:   &Pool{Pool: pool, Plan: "ESSENTIALS"},
 		SourceClient: &Client{ID: "c1", Flows: []string{"ALLOW_ADMIN_USER_PASSWORD_AUTH"}, Reads: []string{"name", "email"}},
-		TargetPool:   &Pool{Pool: target, Plan: "ESSENTIALS", MigrationTrigger: "arn:aws:lambda:eu-central-1:222222222222:function:f"},
+		TargetPool:   &Pool{Pool: target, Plan: "ESSENTIALS", AutoVerified: []string{"email"}, MigrationTrigger: migrates, Triggers: map[string]string{UserMigration: migrates}},
 		Factors:      &Factors{},
 		Clients:      []Client{{ID: "app", Flows: []string{"ALLOW_USER_PASSWORD_AUTH"}, HidesUsers: true}},
-		Function: &Function{ARN: "arn:aws:lambda:eu-central-1:222222222222:function:f", Ours: true,
-			Policy: `{"Statement":{"Effect":"Allow","Principal":{"Service":"cognito-idp.amazonaws.com"},"Action":"lambda:InvokeFunction"}}`},
+		Function:     open(migrates),
 		Bucket: &Bucket{PublicBlocked: true, KMS: true, Versioned: true, Expires: true,
 			Policy: `{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}}`},
 		Strangers: &Strangers{},
+	}
+}
+
+const (
+	migrates = "arn:aws:lambda:eu-central-1:222222222222:function:f"
+	guards   = "arn:aws:lambda:eu-central-1:222222222222:function:run-guard:live"
+)
+
+// open is a function of the run that Cognito may invoke.
+func open(arn string) *Function {
+	return &Function{ARN: arn, Deployment: Deployment{Ours: true},
+		Policy: `{"Statement":{"Effect":"Allow","Principal":{"Service":"cognito-idp.amazonaws.com"},"Action":"lambda:InvokeFunction"}}`}
+}
+
+// guarded are facts in which people may register and the guard looks, changed.
+func guarded(change func(*Facts, *Function)) func(*Facts) {
+	return func(f *Facts) {
+		guard := open(guards)
+		f.TargetPool.SelfSignUp, f.TargetPool.Triggers[PreSignUp] = true, guards
+		f.Attached, f.Reconciled = map[string]*Function{PreSignUp: guard}, new(true)
+		change(f, guard)
 	}
 }
 
@@ -78,6 +99,42 @@ func TestJudge(t *testing.T) {
 	}{
 		"nothing":          {func(*Facts) {}, "", ""},
 		"nothing was read": {func(f *Facts) { *f = Facts{Settings: f.Settings, Quotas: f.Quotas} }, "", ""},
+
+		"guarded":                                      {guarded(func(*Facts, *Function) {}), "", ""},
+		"guard whose policy is unread":                 {guarded(func(_ *Facts, g *Function) { g.Policy, g.PolicyUnread = "", true }), "", ""},
+		"guard that was not read":                      {guarded(func(f *Facts, _ *Function) { delete(f.Attached, PreSignUp) }), "", ""},
+		"nobody knows what is reconciled":              {guarded(func(f *Facts, _ *Function) { f.Reconciled = nil }), "", ""},
+		"nothing reconciled":                           {guarded(func(f *Facts, _ *Function) { f.Reconciled = new(false) }), "guard_unsure", "refuse"},
+		"nothing reconciled, and the doors are closed": {guarded(func(f *Facts, _ *Function) { f.Reconciled, f.TargetPool.SelfSignUp = new(false), false }), "guard_unsure", ""},
+		"nothing reconciled, and all are let in":       {guarded(func(f *Facts, _ *Function) { f.Reconciled, f.UnsureAllows = new(false), true }), "self_sign_up", "allow"},
+		"nothing reconciled, all are let in, and the doors are closed": {guarded(func(f *Facts, _ *Function) {
+			f.Reconciled, f.UnsureAllows, f.TargetPool.SelfSignUp = new(false), true, false
+		}), "", ""},
+		"reconciled, and all are let in":     {guarded(func(f *Facts, _ *Function) { f.UnsureAllows = true }), "", ""},
+		"guard that is gone is no open door": {guarded(func(f *Facts, g *Function) { *g, f.Reconciled = Function{ARN: guards, Gone: true}, nil }), "trigger_gone", "every registration"},
+		"guard that nobody may invoke":       {guarded(func(f *Facts, g *Function) { g.Policy, f.Reconciled = "", new(false) }), "trigger_not_permitted", "every registration"},
+		"guard of another run":               {guarded(func(f *Facts, g *Function) { g.Ours, g.Differs = false, []string{"run"} }), "hook_foreign", "PreSignUp: run"},
+		"welcome in the place of the guard": {guarded(func(f *Facts, _ *Function) {
+			f.TargetPool.Triggers[PreSignUp] = strings.Replace(guards, "run-guard", "welcome", 1)
+			delete(f.Attached, PreSignUp)
+		}), "self_sign_up target_pre_sign_up", "not the guard"},
+		"no name of a function": {guarded(func(f *Facts, _ *Function) { f.TargetPool.Triggers[PreSignUp] = "guard" }), "self_sign_up target_pre_sign_up", "not the guard"},
+		"a section is told once": {guarded(func(f *Facts, g *Function) {
+			f.Function.Differs, f.Function.Others = []string{"audit.name_key"}, []string{"guard.when_unsure", "pace.user_list"}
+			g.Differs, g.Others = []string{"audit.name_key", "guard.when_unsure"}, []string{"pace.user_list"}
+		}), "trigger_configured_differently deployed_differently", "audit.name_key (UserMigration, PreSignUp), guard.when_unsure (PreSignUp)"},
+		"what others go by": {func(f *Facts) { f.Function.Others = []string{"pace.user_list"} }, "deployed_differently", "pace.user_list"},
+
+		"one action on two": {func(f *Facts) {
+			f.Refusals = []Refusal{{AsOwn, "lambda:GetPolicy", "function a", fault.Denied, "AccessDenied"}, {AsOwn, "lambda:GetPolicy", "function b", fault.Denied, "AccessDenied"}}
+		}, "not_checked", "lambda:GetPolicy (AccessDenied): function a, function b"},
+		"role of the source's account": {func(f *Facts) {
+			f.GroupRoles = []userpool.GroupRole{{Group: "ours", RoleARN: "arn:aws:iam::222222222222:role/a"}, {Group: "staff", RoleARN: "arn:aws:iam::111111111111:role/b"}}
+		}, "group_role_elsewhere", "staff (arn:aws:iam::111111111111:role/b)"},
+		"role, and the account is not known": {func(f *Facts) {
+			f.Account, f.GroupRoles = "", []userpool.GroupRole{{Group: "staff", RoleARN: "arn:aws:iam::111111111111:role/b"}}
+		}, "", ""},
+		"nobody could be imported": {func(f *Facts) { f.TargetPool.AutoVerified, f.ImportLogRole = nil, "" }, "tail_no_contact tail_no_log_role", ""},
 
 		"trial works":          {tries(trial.Try{Action: trial.Assume, Result: trial.Works}), "", ""},
 		"no role":              {tries(trial.Try{Action: trial.Assume, Result: trial.Denied, Code: "AccessDenied"}), "login_role_refused", "AccessDenied"},

@@ -77,10 +77,9 @@ type Options struct {
 	Buckets   Buckets
 	Quotas    Quotas
 	Run       Run
-	// Deployed compares the document of a deployed function with the
-	// configuration: whether it is of this run and these pools, and in which
-	// sections it differs.
-	Deployed func(document string) (ours bool, differs []string)
+	// Deployed compares the document of the function that stands behind a trigger
+	// with the configuration.
+	Deployed func(trigger, document string) Deployment
 	// Code tells what AWS said with an error.
 	Code func(error) string
 	// Names and Outlook are those of staged.Rules, for a target pool.
@@ -89,8 +88,10 @@ type Options struct {
 	// Strangers counts target users whom the trigger has not made, as the last
 	// whole reconciliation has found them; nil where there is none.
 	Strangers func(ctx context.Context) (*Strangers, error)
-	Now       func() time.Time
-	Say       func(format string, args ...any) // what is going on
+	// Reconciled reports whether there is what the guard looks names up in.
+	Reconciled func(ctx context.Context) (bool, error)
+	Now        func() time.Time
+	Say        func(format string, args ...any) // what is going on
 }
 
 // Preflight looks at a configured migration.
@@ -110,10 +111,12 @@ func (p *Preflight) Look(ctx context.Context) (Report, error) {
 		{"the source pool", p.readSource},
 		{"the target pool", p.readTarget},
 		{"the migration trigger", p.readTrigger},
+		{"the triggers beside it", p.readHooks},
 		{"the staging bucket", p.readBucket},
 		{"quotas", p.readQuotas},
 		{"what is staged", p.readStaged},
 		{"users who are there already", p.readStrangers},
+		{"what is reconciled", p.readReconciled},
 	} {
 		p.o.Say("Looking at %s.", read.what)
 		if err := read.do(ctx, &f); err != nil {
@@ -210,32 +213,62 @@ func (p *Preflight) readTrigger(ctx context.Context, f *Facts) error {
 	if f.TargetPool == nil || f.TargetPool.MigrationTrigger == "" {
 		return nil
 	}
-	arn := f.TargetPool.MigrationTrigger
+	function, err := p.readFunction(ctx, f, UserMigration, f.TargetPool.MigrationTrigger)
+	if f.Function = function; err != nil || function == nil || !function.Ours { // nothing is sent to another
+		return err
+	}
+	return p.try(ctx, f, function.ARN)
+}
+
+// readHooks reads the functions of the run that stand beside the migration
+// trigger. Somebody else's are left alone.
+func (p *Preflight) readHooks(ctx context.Context, f *Facts) error {
+	if f.TargetPool == nil {
+		return nil
+	}
+	f.Attached = map[string]*Function{}
+	for _, h := range f.Hooks {
+		arn := f.TargetPool.Triggers[h.Trigger]
+		if arn == "" || !f.isOurs(h.Trigger, arn) {
+			continue
+		}
+		function, err := p.readFunction(ctx, f, h.Trigger, arn)
+		if err != nil {
+			return err
+		}
+		if function != nil {
+			f.Attached[h.Trigger] = function
+		}
+	}
+	return nil
+}
+
+// readFunction reads how the function behind a trigger is deployed; nil where
+// that may not be read. The policy is read of the run's own alone.
+func (p *Preflight) readFunction(ctx context.Context, f *Facts, trigger, arn string) (*Function, error) {
 	about := "function " + arn
+	function := &Function{ARN: arn}
 	document, err := p.o.Functions.Configuration(ctx, arn)
 	if fault.KindOf(err) == fault.NotFound {
-		f.Function = &Function{ARN: arn, Gone: true}
-		return nil
+		function.Gone = true
+		return function, nil
 	}
 	if err != nil {
-		return p.refused(f, AsOwn, "lambda:GetFunctionConfiguration", about, err)
+		return nil, p.refused(f, AsOwn, "lambda:GetFunctionConfiguration", about, err)
 	}
-	function := Function{ARN: arn}
 	if document != "" {
-		function.Ours, function.Differs = p.o.Deployed(document)
+		function.Deployment = p.o.Deployed(trigger, document)
 	}
-	if !function.Ours { // and nothing is sent to it
-		f.Function = &function
-		return nil
+	if !function.Ours {
+		return function, nil
 	}
 	if function.Policy, err = p.o.Functions.Policy(ctx, arn); err != nil {
 		function.PolicyUnread = true
 		if err := p.refused(f, AsOwn, "lambda:GetPolicy", about, err); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	f.Function = &function
-	return p.try(ctx, f, arn)
+	return function, nil
 }
 
 // try has the function try its roles.
@@ -387,6 +420,22 @@ func (p *Preflight) readStrangers(ctx context.Context, f *Facts) error {
 		}
 	}
 	f.Strangers = &strangers
+	return nil
+}
+
+// readReconciled asks for what the guard asks for, where there is one. Without
+// permission nothing is known; that the bucket may not be read is said already.
+func (p *Preflight) readReconciled(ctx context.Context, f *Facts) error {
+	if guard := f.Attached[PreSignUp]; guard == nil || !guard.Ours || !f.Bucket.Usable() {
+		return nil
+	}
+	is, err := p.o.Reconciled(ctx)
+	switch {
+	case err == nil:
+		f.Reconciled = &is
+	case fault.KindOf(err) != fault.Denied:
+		return err
+	}
 	return nil
 }
 

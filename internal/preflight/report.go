@@ -96,7 +96,8 @@ func (p *Preflight) report(f Facts) Report {
 	}{
 		{"source pool", f.SourcePool, f.SourcePool != nil}, {"source client", f.SourceClient, f.SourceClient != nil},
 		{"target pool", f.TargetPool, f.TargetPool != nil}, {"target factors", f.Factors, f.Factors != nil},
-		{"target clients", f.Clients, f.Clients != nil}, {"trigger", f.Function, f.Function != nil}, {"bucket", f.Bucket, f.Bucket != nil && f.Bucket.Usable()},
+		{"target clients", f.Clients, f.Clients != nil}, {"trigger", f.Function, f.Function != nil}, {"hooks", f.Attached, len(f.Attached) > 0},
+		{"bucket", f.Bucket, f.Bucket != nil && f.Bucket.Usable()},
 	} {
 		if read.there {
 			r.Read = append(r.Read, Read{read.what, digestOf(read.value)})

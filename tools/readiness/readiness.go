@@ -3,22 +3,23 @@
 //
 // Vocabulary: a section is a member of poolferry.yaml, or one level below it,
 // such as source.profile; a deployed document is the configuration that a
-// function runs with.
+// function runs with; a function goes by a section if it does something else where
+// the section is another.
 package readiness
 
 import (
 	"context"
-	"encoding/json"
-	"maps"
 	"slices"
 	"time"
 
 	"poolferry/internal/cognito"
 	"poolferry/internal/config"
 	"poolferry/internal/fault"
+	"poolferry/internal/hook"
 	"poolferry/internal/manifest"
 	"poolferry/internal/preflight"
 	"poolferry/internal/preflight/staged"
+	"poolferry/internal/reconcile/lookup"
 	"poolferry/internal/reconcile/names"
 	"poolferry/internal/reconcile/progress"
 	"poolferry/internal/reconcile/verdict"
@@ -53,12 +54,17 @@ func New(ctx context.Context, cfg *config.Config, account *cognito.Account, o Op
 		Buckets:   bucket.Survey(cfg.Run),
 		Quotas:    cognito.NewQuotas(account, cfg.Target.Region),
 		Run:       run,
-		Deployed:  func(document string) (bool, []string) { return deployed(cfg, document) },
+		Deployed: func(trigger, document string) preflight.Deployment {
+			return deployed(cfg, trigger, document)
+		},
 		Code:      cognito.Code,
 		Names:     opening,
 		Outlook:   outlook(cfg),
 		Strangers: func(ctx context.Context) (*preflight.Strangers, error) { return strangers(ctx, run) },
-		Now:       o.Now, Say: o.Say,
+		Reconciled: func(ctx context.Context) (bool, error) {
+			return reconciled(ctx, lookup.New(lookup.Options{Run: cfg.Run, Store: run, MFA: string(cfg.MFAPolicy), Now: o.Now}))
+		},
+		Now: o.Now, Say: o.Say,
 	}
 	if cfg.Source.ExportRoleARN != "" {
 		p.Source = cognito.NewSurvey(account, cfg.Source.Region, cfg.Source.PoolID, cognito.Role{
@@ -79,7 +85,8 @@ func settings(cfg *config.Config) preflight.Settings {
 		Run: cfg.Run, ClientID: cfg.Source.ClientID, ClientSecret: cfg.Source.ClientSecret != "",
 		LoginRole: cfg.Source.LoginRoleARN, ExportRole: cfg.Source.ExportRoleARN, Profile: string(cfg.Source.Profile),
 		SMSMFA: cfg.Target.SMSMFA, MFAVerify: cfg.MFAPolicy == trigger.MFAVerify, Mapping: cfg.Mapping, StagingBucket: cfg.Staging.Bucket,
-		QuotaRaised: cfg.Pace.QuotaRaised,
+		QuotaRaised: cfg.Pace.QuotaRaised, Hooks: hooks(cfg.Run), UnsureAllows: cfg.Guard.WhenUnsure == hook.UnsureAllow,
+		ImportLogRole: cfg.Tail.ImportLogRoleARN,
 		Paces: []preflight.Pace{
 			{Category: "UserAuthentication", Line: "user_authentication", PerSecond: cfg.Pace.UserAuthentication, AtSource: true},
 			{Category: "UserRead", Line: "user_read", PerSecond: cfg.Pace.UserRead, AtSource: true},
@@ -91,48 +98,11 @@ func settings(cfg *config.Config) preflight.Settings {
 			{Category: "UserResourceRead", Line: "user_resource_read", PerSecond: cfg.Pace.UserResourceRead},
 		},
 	}
+	if cfg.Settle.Groups.Mode != userpool.GroupsNone {
+		s.GroupRoles = cfg.Settle.Groups.Roles
+	}
 	s.Source, s.Target = Pools(cfg)
 	return s
-}
-
-// deployed compares a deployed document with a configuration. It is of the same
-// migration where run and pools are the same.
-func deployed(cfg *config.Config, document string) (ours bool, differs []string) {
-	other, err := config.Parse("the function's "+config.EnvName, []byte(document))
-	if err != nil {
-		return false, []string{"its configuration is not valid for this poolferry"}
-	}
-	ours = other.Run == cfg.Run && other.Source.PoolID == cfg.Source.PoolID && other.Target.PoolID == cfg.Target.PoolID
-	a, b := sections(other), sections(cfg)
-	for _, name := range slices.Sorted(maps.Keys(b)) {
-		if a[name] != b[name] {
-			differs = append(differs, name)
-		}
-		delete(a, name)
-	}
-	differs = append(differs, slices.Sorted(maps.Keys(a))...)
-	return ours, differs
-}
-
-// sections are the values of a configuration by section, two levels deep.
-func sections(cfg *config.Config) map[string]string {
-	out := map[string]string{}
-	document, err := cfg.Marshal()
-	if err != nil {
-		return out // a Config that was parsed can be written
-	}
-	var top map[string]json.RawMessage
-	_ = json.Unmarshal(document, &top) // what Marshal wrote is an object
-	for name, value := range top {
-		var below map[string]json.RawMessage
-		if json.Unmarshal(value, &below) != nil || below == nil {
-			out[name] = string(value)
-		}
-		for member, value := range below {
-			out[name+"."+member] = string(value)
-		}
-	}
-	return out
 }
 
 // opening returns the names that open a target pool for a user whose attributes
@@ -191,4 +161,17 @@ func latestWhole(h progress.History) string {
 		}
 	}
 	return ""
+}
+
+// reconciled reports whether the guard can look names up, by doing what it does
+// before the first registration.
+func reconciled(ctx context.Context, l *lookup.Lookup) (bool, error) {
+	err := l.Warm(ctx)
+	switch {
+	case err == nil:
+		return true, nil
+	case slices.Contains([]fault.Kind{fault.NotFound, fault.Invalid}, fault.KindOf(err)):
+		return false, nil // nothing is reconciled yet, or what there was is gone or damaged
+	}
+	return false, err
 }

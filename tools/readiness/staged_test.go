@@ -253,8 +253,27 @@ func TestStrangersOfAReconciliation(t *testing.T) {
 		t.Errorf("before: %+v", f)
 	}
 	w.execute(t, statemachines.Reconcile)
-	if f := find(t, w.look(t), preflight.AlreadyThere); f.Users != 1 || !strings.Contains(f.Detail, "reconciliation") {
+	r := w.look(t)
+	if f := find(t, r, preflight.AlreadyThere); f.Users != 1 || !strings.Contains(f.Detail, "reconciliation") {
 		t.Errorf("after: %+v", f)
+	}
+	if infos(r) != "pace_takes_most" {
+		t.Errorf("the guard has what it needs, and %q", infos(r))
+	}
+	// Dropped, as forgetting somebody drops it.
+	dropped := 0
+	bucket := bucketOf(t, w)
+	for entry, err := range bucket.List(t.Context(), "runs/rehearsal/gen-1/index-") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := bucket.Delete(t.Context(), entry.Key); err != nil {
+			t.Fatal(err)
+		}
+		dropped++
+	}
+	if r := w.look(t); dropped == 0 || infos(r) != usual {
+		t.Errorf("without the %d objects of the index: %q", dropped, infos(r))
 	}
 }
 
@@ -321,7 +340,7 @@ func TestKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.Profile != "id_token" || v.Blockers != 0 || v.Codes[preflight.PaceMost] != 1 || len(v.Read) != 7 {
+	if v.Profile != "id_token" || v.Blockers != 0 || v.Codes[preflight.PaceMost] != 1 || len(v.Read) != 8 {
 		t.Errorf("kept %+v", v)
 	}
 	source, target := v.Source, v.Target

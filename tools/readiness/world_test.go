@@ -26,6 +26,14 @@ type world struct {
 func open(t *testing.T, o rehearsal.Options) world {
 	t.Helper()
 	o.Now, o.Seed = time.Now, 3
+	change := o.Change
+	o.Change = func(c *config.Config) {
+		// What AWS's default quotas allow: a rehearsal is in more of a hurry.
+		c.Pace = config.Pace{UserAuthentication: 40, UserRead: 40, UserList: 30, UserUpdate: 8, UserResourceUpdate: 8, UserResourceRead: 16}
+		if change != nil {
+			change(c)
+		}
+	}
 	w, err := rehearsal.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -97,13 +105,31 @@ func (broken) Invoke(context.Context, lambda.Invocation) ([]byte, error) {
 	return nil, &lambda.FunctionError{Type: "Runtime.ExitError", Message: "exit status 1"}
 }
 
-// foreign attaches a function that is not poolferry's. Nobody may invoke it.
+// foreign attaches a function that is not poolferry's as migration trigger.
+// Nobody may invoke it.
 func foreign(w world) error {
-	arn, err := w.Sandbox.Lambda.Add(lambda.Function{
-		Account: w.Target.Account, Region: w.Target.Region, Name: "theirs", Runner: untouched{},
-		Permissions: []lambda.Permission{{Service: "cognito-idp.amazonaws.com"}},
-	})
-	return errors.Join(err, w.Cognito.SetTriggers(w.Target.PoolID, cognitoidp.Triggers{UserMigration: arn}))
+	return strange("theirs", func(t *cognitoidp.Triggers, arn string) { t.UserMigration = arn })(w)
+}
+
+// strange adds a function that is not poolferry's and attaches it.
+func strange(name string, attach func(t *cognitoidp.Triggers, arn string)) func(world) error {
+	return func(w world) error {
+		arn, err := w.Sandbox.Lambda.Add(lambda.Function{
+			Account: w.Target.Account, Region: w.Target.Region, Name: name, Runner: untouched{},
+			Permissions: []lambda.Permission{{Service: "cognito-idp.amazonaws.com"}},
+		})
+		return errors.Join(err, attached(func(t *cognitoidp.Triggers) { attach(t, arn) })(w))
+	}
+}
+
+// attached changes the triggers of the target pool.
+func attached(change func(*cognitoidp.Triggers)) func(world) error {
+	return targetPool(func(s *cognitoidp.Settings) { change(&s.LambdaConfig) })
+}
+
+// functionARN is that of a function of the run.
+func (w world) functionARN(name string) string {
+	return strings.Replace(w.Brief("").Function, "migrate-user", name, 1)
 }
 
 type untouched struct{}
