@@ -90,7 +90,7 @@ func newFilled(t *testing.T, variant int) *filled {
 	if err := box.Register(f.service); err != nil {
 		t.Fatal(err)
 	}
-	user, err := box.IAM.AddUser(targetAccount, "ops", []byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"cognito-idp:*","Resource":"*"}}`))
+	user, err := box.IAM.AddUser(targetAccount, "ops", []byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["cognito-idp:*","iam:PassRole"],"Resource":"*"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,7 @@ func newWorld(t *testing.T, variant int) *world {
 	w := &world{t: t, cognito: cognitoidp.New(cognitoidp.Options{Seed: 1})}
 	box := sandbox.New(sandbox.Options{})
 	w.must(box.Register(w.cognito))
-	user, err := box.IAM.AddUser(account, "ops", []byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"cognito-idp:*","Resource":"*"}}`))
+	user, err := box.IAM.AddUser(account, "ops", []byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["cognito-idp:*","iam:PassRole"],"Resource":"*"}}`))
 	w.must(err)
 	endpoint, err := box.Start("127.0.0.1:0")
 	w.must(err)

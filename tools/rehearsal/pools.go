@@ -21,8 +21,8 @@ const (
 // clients. The migration's client at the source may read every attribute, so
 // that ID tokens are complete, and tells unknown users from wrong passwords.
 func (w *World) createPools() error {
-	source := w.pool(sourcePool, crowd.CustomAttributes(), true)
-	target := w.pool(targetPool, append(targetOnly, crowd.CustomAttributes()...), false)
+	source := w.pool(w.Source.Account, sourcePool, crowd.CustomAttributes(), true)
+	target := w.pool(w.Target.Account, targetPool, append(targetOnly, crowd.CustomAttributes()...), false)
 	var err error
 	if w.Source.PoolID, err = w.Cognito.CreatePool(w.Source.Account, w.Source.Region, source); err != nil {
 		return err
@@ -47,12 +47,12 @@ func (w *World) createPools() error {
 	return err
 }
 
-func (w *World) pool(name string, custom []string, totp bool) cognitoidp.PoolSpec {
+func (w *World) pool(account, name string, custom []string, totp bool) cognitoidp.PoolSpec {
 	spec := cognitoidp.PoolSpec{
 		Name: name,
 		Settings: cognitoidp.Settings{
 			MfaConfiguration:       "OPTIONAL",
-			SmsConfiguration:       []byte(`{"SnsCallerArn":"arn:aws:iam::000000000000:role/sms","ExternalId":"sms"}`),
+			SmsConfiguration:       []byte(`{"SnsCallerArn":"` + roleARN(account, smsRole) + `","ExternalId":"sms"}`),
 			AutoVerifiedAttributes: []string{"email", "phone_number"},
 		},
 		Frozen: cognitoidp.Frozen{

@@ -17,7 +17,9 @@ const (
 	importLog  = "poolferry-import-log"
 	operator   = "operator"
 	admin      = "administrator"
+	smsRole    = "sms" // with which pools send SMS
 	externalID = "poolferry-rehearsal"
+	dnsSuffix  = "amazonaws.com"
 	bucketARN  = "arn:aws:s3:::" + stagingBucket
 )
 
@@ -29,11 +31,11 @@ var everything = []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
 // trusts the target's operator, who runs the command line tool.
 func (w *World) createRoles() error {
 	for _, site := range []*Site{&w.Source, &w.Target} {
-		policy, err := w.operatorPolicy(site.Label)
+		policies, err := w.operatorPolicies(site.Label)
 		if err != nil {
 			return err
 		}
-		if site.Operator, err = w.Sandbox.IAM.AddUser(site.Account, operator, policy); err != nil {
+		if site.Operator, err = w.Sandbox.IAM.AddUser(site.Account, operator, policies...); err != nil {
 			return err
 		}
 		if site.Administrator, err = w.Sandbox.IAM.AddUser(site.Account, admin, everything); err != nil {
@@ -48,21 +50,27 @@ func (w *World) createRoles() error {
 	return nil
 }
 
-// operatorPolicy is what the operator of a site may do.
-func (w *World) operatorPolicy(label string) ([]byte, error) {
+// operatorPolicies are what the operator of a site may do.
+func (w *World) operatorPolicies(label string) ([][]byte, error) {
 	if label != w.Target.Label || !w.options.LeastOperator {
-		return everything, nil
+		return [][]byte{everything}, nil
 	}
-	execution := func(definition string) string {
-		return strings.Replace(w.machineARN(definition), ":stateMachine:", ":execution:", 1)
+	of := func(definition, what string) string {
+		return strings.Replace(w.machineARN(definition), ":stateMachine:", ":"+what+":", 1)
 	}
-	return infra.Render(infra.Operator, map[string]string{
+	work, err := infra.Render(infra.Operator, map[string]string{
 		"export_role_arn": roleARN(w.Source.Account, exportRole), "staging_bucket_arn": bucketARN, "run": runID, "staging_key_arn": w.stagingKey(),
-		"region": w.Target.Region, "dns_suffix": "amazonaws.com", "target_pool_arn": poolARN(w.Target),
+		"region": w.Target.Region, "dns_suffix": dnsSuffix, "target_pool_arn": poolARN(w.Target),
 		"preseed_state_machine_arn":   w.machineARN(statemachines.Preseed),
-		"reconcile_state_machine_arn": w.machineARN(statemachines.Reconcile), "reconcile_execution_arn": execution(statemachines.Reconcile),
-		"tail_state_machine_arn": w.machineARN(statemachines.Tail), "tail_execution_arn": execution(statemachines.Tail),
+		"reconcile_state_machine_arn": w.machineARN(statemachines.Reconcile), "reconcile_execution_arn": of(statemachines.Reconcile, "execution"),
+		"reconcile_map_run_arn":  of(statemachines.Reconcile, "mapRun"),
+		"tail_state_machine_arn": w.machineARN(statemachines.Tail), "tail_execution_arn": of(statemachines.Tail, "execution"),
 	})
+	if err != nil {
+		return nil, err
+	}
+	sms, err := infra.Render(infra.OperatorSMS, map[string]string{"sms_role_arn": roleARN(w.Target.Account, smsRole)})
+	return [][]byte{work, sms}, err
 }
 
 // OperatorARN is the target's operator.
@@ -157,6 +165,8 @@ func (w *World) policyValues(name, function string) map[string]string {
 		return map[string]string{"staging_bucket_arn": bucketARN, "run": runID, "log_group_arn": log}
 	case infra.ReconciliationSweep, infra.SeedingSweep:
 		return map[string]string{"staging_bucket_arn": bucketARN, "run": runID}
+	case infra.StagingKeyUse:
+		return map[string]string{"staging_key_arn": w.stagingKey(), "region": w.Target.Region, "dns_suffix": dnsSuffix}
 	case infra.Settle, infra.WelcomeUser:
 		return map[string]string{"staging_bucket_arn": bucketARN, "run": runID, "log_group_arn": log, "target_pool_arn": poolARN(w.Target)}
 	case infra.GuardSignup:

@@ -50,6 +50,21 @@ func (s *Service) createImportJob(_ context.Context, call *wire.Call, in imports
 	return s.imports.Create(call, p, in)
 }
 
+// updatePool is signed, and passes the role besides by which the pool sends SMS:
+// it names every setting anew (Cognito Developer Guide, SMS messages).
+func (s *Service) updatePool(_ context.Context, call *wire.Call, in poolUpdate) (any, error) {
+	p, err := s.pool(call, in.UserPoolId)
+	if err != nil {
+		return nil, err
+	}
+	if role := in.SMSRole(); role != "" {
+		if err := call.Authorize("iam:PassRole", role); err != nil {
+			return nil, err
+		}
+	}
+	return s.updateUserPool(p, in)
+}
+
 // byClient is an unsigned operation of an app client.
 func byClient[In interface{ Client() string }](s *Service, category string, run func(context.Context, *pool.Pool, *pool.Client, In) (any, error)) operation {
 	return decoded(category, true, func(ctx context.Context, _ *wire.Call, in In) (any, error) {
@@ -120,7 +135,7 @@ func (s *Service) operations() map[string]operation {
 
 		"CreateUserPool":       decoded("UserPoolUpdate", false, s.createUserPool),
 		"DescribeUserPool":     onPool(s, "UserPoolRead", s.describeUserPool),
-		"UpdateUserPool":       onPool(s, "UserPoolUpdate", s.updateUserPool),
+		"UpdateUserPool":       decoded("UserPoolUpdate", false, s.updatePool),
 		"DeleteUserPool":       onPool(s, "UserPoolUpdate", s.deleteUserPool),
 		"ListUserPools":        decoded("UserPoolRead", false, s.listUserPools),
 		"AddCustomAttributes":  onPool(s, "UserPoolUpdate", s.addCustomAttributes),

@@ -56,11 +56,14 @@ func (s *Service) describeUserPool(_ context.Context, p *pool.Pool, _ account.Of
 }
 
 // updateUserPool resets what the request leaves out, as AWS warns.
-func (s *Service) updateUserPool(_ context.Context, p *pool.Pool, in struct {
+// poolUpdate is the input of UpdateUserPool.
+type poolUpdate struct {
 	account.OfPool
 	PoolName string
 	pool.Settings
-}) (any, error) {
+}
+
+func (s *Service) updateUserPool(p *pool.Pool, in poolUpdate) (any, error) {
 	if err := s.imports.Busy(p); err != nil {
 		return nil, err
 	}

@@ -87,3 +87,40 @@ func TestConfiguration(t *testing.T) {
 		t.Errorf("ownership controls: %s", got)
 	}
 }
+
+// TestKeyIsNeeded: where a bucket has a key of KMS, S3 uses it in the caller's
+// name.
+func TestKeyIsNeeded(t *testing.T) {
+	w := start(t, "")
+	const key = "arn:aws:kms:" + region + ":" + account + ":key/1"
+	put(t, w.operator(t), "before", "x")
+	if err := w.s3.Configure(bucket, func(c *s3.Configuration) { c.KMSKey = key }); err != nil {
+		t.Fatal(err)
+	}
+	key1 := func(actions, via string) string {
+		return `,{"Effect":"Allow","Action":[` + actions + `],"Resource":"` + key + `","Condition":{"StringEquals":{"kms:ViaService":"` + via + `"}}}`
+	}
+	const s3InRegion = "s3." + region + ".amazonaws.com"
+	const granted, refused = "", "403 AccessDenied"
+	for name, tt := range map[string]struct{ statements, write, read string }{
+		"no-key":    {anything, refused, refused},
+		"elsewhere": {anything + key1(`"kms:*"`, "s3.us-east-1.amazonaws.com"), refused, refused},
+		"reader":    {anything + key1(`"kms:Decrypt"`, s3InRegion), refused, granted},
+		"writer":    {anything + key1(`"kms:GenerateDataKey"`, s3InRegion), granted, refused},
+		"both":      {anything + key1(`"kms:Decrypt","kms:GenerateDataKey"`, s3InRegion), granted, granted},
+	} {
+		c := w.client(w.user(t, account, name, tt.statements))
+		_, err := c.PutObject(t.Context(), putInput("by-"+name, "x"))
+		if got := code(t, err); got != tt.write {
+			t.Errorf("%s writes: %q, want %q", name, got, tt.write)
+		}
+		_, err = c.GetObject(t.Context(), &sdk.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("before")})
+		if got := code(t, err); got != tt.read {
+			t.Errorf("%s reads: %q, want %q", name, got, tt.read)
+		}
+		_, err = c.HeadObject(t.Context(), &sdk.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("before")})
+		if got := code(t, err); got != "" {
+			t.Errorf("%s looks at the headers: %q", name, got)
+		}
+	}
+}

@@ -9,4 +9,6 @@
 // marker is the version that says it was deleted.
 //
 // There are no bucket policies: only the account that owns a bucket gets at it.
+// Nothing is encrypted, but where a bucket has a key of KMS whoever reads or writes
+// an object needs permission to use it.
 package s3

@@ -38,11 +38,30 @@ func (s *Service) Serve(ctx context.Context, call *wire.Call) (*wire.Reply, erro
 	if err := authorize(call, r); err != nil {
 		return nil, err
 	}
+	key := s.keyOf(r.bucket)
+	if r.operation == opPutObject && key != "" {
+		if err := call.Authorize("kms:GenerateDataKey", key); err != nil {
+			return nil, err
+		}
+	}
 	reply, err := s.answer(ctx, call, r)
 	if err != nil {
 		return nil, hideAbsence(call, r, err)
 	}
+	if r.operation == opGetObject && key != "" {
+		if err := call.Authorize("kms:Decrypt", key); err != nil {
+			return nil, err
+		}
+	}
 	return reply, nil
+}
+
+// keyOf is the key that S3 uses in the caller's name for the objects of a bucket
+// (S3 User Guide, SSE-KMS); empty where that is a key of its own.
+func (s *Service) keyOf(bucket string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buckets[bucket].configuration.KMSKey
 }
 
 func (s *Service) answer(ctx context.Context, call *wire.Call, r request) (*wire.Reply, error) {

@@ -211,6 +211,13 @@ func (s Settings) Described() Settings {
 	return s
 }
 
+// SMSRole is the role by which the pool sends SMS, "" for none.
+func (s Settings) SMSRole() string {
+	var sms struct{ SnsCallerArn string }
+	_ = json.Unmarshal(s.SmsConfiguration, &sms) // what is none of the type is refused elsewhere
+	return sms.SnsCallerArn
+}
+
 // exclusive refuses members of which a pool has one or the other
 // (VerificationMessageTemplateType and SmsConfigurationType references).
 func (s *Settings) exclusive() error {

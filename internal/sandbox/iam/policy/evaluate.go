@@ -41,6 +41,11 @@ func NewRequest(caller wire.Caller, action, resource string) Request {
 	if account := AccountOf(resource); account != "" {
 		context["aws:resourceaccount"] = account
 	}
+	if parts := strings.Split(resource, ":"); strings.HasPrefix(action, "kms:") && len(parts) > 3 {
+		// Nobody can call KMS in the sandbox: it is S3 that uses keys (KMS Developer
+		// Guide, condition key kms:ViaService).
+		context["kms:viaservice"] = "s3." + parts[3] + ".amazonaws.com"
+	}
 	return Request{Caller: caller, Action: action, Resource: resource, Context: context}
 }
 

@@ -17,12 +17,13 @@ import (
 const version = "2012-10-17"
 
 // conditionKeys are the condition keys that the sandbox knows a value for, in
-// lower case: IAM does not care for the case of keys. The last two are known
-// where a service calls on behalf of a resource, and absent everywhere else.
+// lower case: IAM does not care for the case of keys. The
+// last three are known where a service calls on behalf of a resource, or uses a
+// key in the caller's name, and absent everywhere else.
 var conditionKeys = []string{
 	"aws:principalarn", "aws:principalaccount", "aws:userid", "aws:resourceaccount",
 	"sts:externalid", "sts:rolesessionname",
-	"aws:sourcearn", "aws:sourceaccount",
+	"aws:sourcearn", "aws:sourceaccount", "kms:viaservice",
 }
 
 // conditionOperators are the condition operators that the sandbox evaluates.
