@@ -49,7 +49,7 @@ func (r Refusal) Meaning() string {
 	case RefusedNoContact:
 		return "The user has no verified e-mail address or phone number of the kind that the target pool verifies by itself."
 	case RefusedValue:
-		return "An attribute that may not be left out has a value that the file cannot hold: a line break, a backslash at its end, or no date."
+		return "An attribute that may not be left out has a value that the file cannot hold: a line break, a backslash at its end or before a comma, or no date."
 	case RefusedLong:
 		return "The user's row would be longer than Cognito reads."
 	}
@@ -79,8 +79,8 @@ const (
 // line break; or why there is none.
 //
 // What the schema refuses is left out where it may be, as the trigger does it.
-// So is what a file of Cognito's cannot hold: nothing escapes a line break, nor
-// a backslash before the comma that ends a value. Space around a value is
+// So is what a file of Cognito's cannot hold: nothing escapes a line break, nor a
+// backslash before a comma. Space around a value is
 // dropped, since the reader does.
 func (r rules) row(u userpool.User) (string, Refusal) {
 	kept, ok := r.fit(u)
@@ -88,7 +88,7 @@ func (r rules) row(u userpool.User) (string, Refusal) {
 		return "", RefusedSchema
 	}
 	name, reason := r.pool.ImportName(u, kept)
-	if reason != "" || strings.HasSuffix(name, `\`) {
+	if reason != "" || !escapable(name) {
 		return "", RefusedNoUsername
 	}
 	if !slices.ContainsFunc(r.autoVerified, kept.Verified) {
@@ -153,8 +153,13 @@ func (r rules) value(column, name string, u userpool.User, kept userpool.Attribu
 		return date(kept[column])
 	}
 	value = strings.TrimSpace(kept[column])
-	return value, !strings.ContainsAny(value, "\r\n\x00") && !strings.HasSuffix(value, `\`)
+	return value, !strings.ContainsAny(value, "\r\n\x00") && escapable(value)
 }
+
+// escapable reports whether a value has no backslash before a comma, or before the
+// one that ends it: nobody says whether a reader would take it for the escape of
+// the comma, or for one that is escaped itself.
+func escapable(value string) bool { return !strings.Contains(value+",", `\,`) }
 
 // mfa is true where the user has to give a code: of everybody where the pool wants
 // it so, and where it leaves the choice, of those whose second factor is SMS at

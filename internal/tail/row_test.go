@@ -134,6 +134,8 @@ func TestRow(t *testing.T) {
 		"a line break at the end":         {ann(with("address", "1 Way\n")), someRules(), but("address", "1 Way"), ""},
 		"a line break, required":          {ann(with("address", "1 Way\nTown")), someRules(required("address")), nil, RefusedValue},
 		"a backslash at the end":          {ann(with("name", `Ann\`)), someRules(), plain, ""},
+		"a backslash before a comma":      {ann(with("name", `Lee\,Ann`)), someRules(), plain, ""},
+		"a name with both":                {ann(func(u *userpool.User) { u.Username = `lee\,ann` }), someRules(), nil, RefusedNoUsername},
 		"unknown attribute":               {ann(with("custom:other", "x")), someRules(), plain, ""},
 		"refused, and left out":           {ann(with("phone_number", "0151", "phone_number_verified", "true")), someRules(), plain, ""},
 		"refused, and required":           {ann(with("phone_number", "0151")), someRules(required("phone_number")), nil, RefusedSchema},
@@ -229,7 +231,7 @@ func FuzzRow(f *testing.F) {
 		want := map[string]string{"email": "ann@example.com", "email_verified": "true", "custom:legacy_sub": annSub, columnMFA: "false", columnUsername: username}
 		for attribute, value := range map[string]string{"name": name, "address": address, "custom:plan": plan} {
 			value = strings.TrimSpace(value)
-			if value != "" && utf8.ValidString(value) && len(u.Attributes[attribute]) <= 2048 && !strings.ContainsAny(value, "\r\n\x00") && !strings.HasSuffix(value, `\`) {
+			if value != "" && utf8.ValidString(value) && len(u.Attributes[attribute]) <= 2048 && !strings.ContainsAny(value, "\r\n\x00") && !strings.HasSuffix(value, `\`) && !strings.Contains(value, `\,`) {
 				want[attribute] = value
 			}
 		}
