@@ -151,8 +151,8 @@ func given(t *testing.T) *config.Config {
 // checkTargetPolicies: every policy is the file, filled, and there is no other.
 func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
 	bucket := "arn:aws:s3:::" + c.Staging.Bucket
-	keyUse := rendered(t, StagingKeyUse, map[string]string{"staging_key_arn": mockKey, "region": "eu-west-1", "dns_suffix": "amazonaws.com"})
 	given := map[string]map[string]string{
+		StagingKeyUse:       {"staging_key_arn": mockKey, "region": "eu-west-1", "dns_suffix": "amazonaws.com"},
 		MigrateUser:         {"login_role_arn": c.Source.LoginRoleARN, "target_pool_arn": targetPool},
 		Seeding:             {"export_role_arn": c.Source.ExportRoleARN, "staging_bucket_arn": bucket, "run": c.Run},
 		Reconciliation:      {"staging_bucket_arn": bucket, "run": c.Run},
@@ -187,9 +187,6 @@ func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
 		if roles := groupRoles(c); len(roles) > 0 && (name == "settle-users" || name == "welcome-user") {
 			want[address+fmt.Sprintf("aws_iam_role_policy.this[%q]", SettleRoles)] = rendered(t, SettleRoles, map[string]string{"group_role_arns": strings.Join(roles, " ")})
 		}
-		if name != "migrate-user" && name != "legacy-claim" {
-			want[address+fmt.Sprintf("aws_iam_role_policy.this[%q]", StagingKeyUse)] = keyUse
-		}
 	}
 	reconciling := map[string]string{
 		"state_machine_arn": machineARN("reconcile"), "execution_arn": strings.Replace(machineARN("reconcile"), ":stateMachine:", ":execution:", 1), "preseed_state_machine_arn": machineARN("preseed"), "staging_bucket_arn": bucket, "run": c.Run,
@@ -206,7 +203,7 @@ func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
 		`aws_iam_role_policy.machine["preseed/states-logging"]`:       rendered(t, StatesLogging, nil),
 		`aws_iam_role_policy.machine["reconcile/states-logging"]`:     rendered(t, StatesLogging, nil),
 		`aws_iam_role_policy.machine["reconcile/reconcile"]`:          rendered(t, Reconcile, reconciling),
-		`aws_iam_role_policy.machine["reconcile/staging-key-use"]`:    keyUse,
+		`aws_iam_role_policy.machine["reconcile/staging-key-use"]`:    rendered(t, StagingKeyUse, given[StagingKeyUse]),
 		`aws_iam_role_policy.machine["reconcile/operations-key-use"]`: publish,
 		`aws_iam_role.machine["tail"]`:                                rendered(t, StatesTrust, map[string]string{"target_account": targetAccount}),
 		`aws_iam_role_policy.machine["tail/states-logging"]`:          rendered(t, StatesLogging, nil),
