@@ -208,7 +208,10 @@ type StepOutput struct {
 	Changed int    `json:"changed"` // users about whom anything was changed
 	Failed  int    `json:"failed"`  // rows to be tried again with the next reconciliation, or given up
 	Left    int    `json:"left"`    // rows in the queue
-	Why     string `json:"why"`     // it is held, or has stopped before its time; in words
+	// Open says that somebody is to be settled yet, by this reconciliation or by the
+	// next: there is more, or rows are to be tried again, or another step is at work.
+	Open bool   `json:"open"`
+	Why  string `json:"why"` // it is held, or has stopped before its time; in words
 }
 
 // idShape is that of a reconciliation's id.
@@ -249,13 +252,14 @@ func (s *Settle) step(ctx context.Context, in StepInput) (StepOutput, error) {
 	}
 	out := StepOutput{Run: in.Run, ID: in.ID, Settled: w.step.Settled, Changed: w.step.Changed, Failed: w.failed, Left: w.state.Left()}
 	out.More = out.Left > 0
+	out.Open = out.More || w.state.Failed.Count > 0
 	record := StepRecord{
 		At: began, Reconciliation: in.ID, Totals: w.step, Failed: w.failed, Left: out.Left, Throttled: w.throttled, Took: s.o.Now().Sub(began),
 	}
 	var h heldError
 	switch {
 	case errors.As(err, &h):
-		return StepOutput{Run: in.Run, ID: in.ID, Held: true, Left: out.Left, Why: h.Error()}, nil
+		return StepOutput{Run: in.Run, ID: in.ID, Held: true, Left: out.Left, Open: true, Why: h.Error()}, nil
 	case is(err, fault.Throttled):
 		out.Why, err = "throttled", nil
 	}

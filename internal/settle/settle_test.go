@@ -304,7 +304,7 @@ func TestFailedRows(t *testing.T) {
 			}
 			bad = attempt < 3
 			out := p.step(fmt.Sprintf("r%d", attempt))
-			want := settle.StepOutput{Run: runID, ID: fmt.Sprintf("r%d", attempt), Failed: 1}
+			want := settle.StepOutput{Run: runID, ID: fmt.Sprintf("r%d", attempt), Failed: 1, Open: attempt < settle.MaxAttempts}
 			switch attempt {
 			case 1:
 				want.Settled, want.Changed, want.Failed = 3, 3, 2
@@ -407,7 +407,7 @@ func TestThrottled(t *testing.T) {
 		}
 		began := time.Now()
 		out := p.step("r2")
-		want := settle.StepOutput{Run: runID, ID: "r2", More: true, Settled: 50, Changed: 50, Left: 50, Why: "throttled"}
+		want := settle.StepOutput{Run: runID, ID: "r2", More: true, Settled: 50, Changed: 50, Left: 50, Open: true, Why: "throttled"}
 		if diff := cmp.Diff(want, out); diff != "" {
 			t.Error(diff)
 		}
