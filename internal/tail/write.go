@@ -12,8 +12,8 @@ import (
 	"poolferry/internal/userpool"
 )
 
-// mostStored keeps a file below the size that any object of ours has, however
-// little its values can be compressed.
+// mostStored keeps the objects of a file below the size that any object of ours
+// has, however little their values can be compressed.
 const mostStored = 56 << 20
 
 // WriteInput says of which import to write a file.
@@ -125,10 +125,10 @@ func (t *Tail) fillFrom(ctx context.Context, p Plan, d *draft, users Users, from
 		}
 		line, refused := d.rules.take(u)
 		switch {
+		case d.full() || refused == "" && !d.room.fits(line):
+			return &Cursor{Bucket: from.Bucket, Sub: behind}, nil
 		case refused != "":
 			err = d.refuse(u.Sub, refused)
-		case !d.room.fits(line) || d.csv.stored.Len() >= mostStored:
-			return &Cursor{Bucket: from.Bucket, Sub: behind}, nil
 		default:
 			err = d.add(u.Sub, line)
 		}
@@ -153,6 +153,12 @@ type draft struct {
 func newDraft(p Plan) *draft {
 	made := p.rules()
 	return &draft{rules: made, room: room{limits: p.Limits, head: int64(len(made.head()) + 1)}.next(), why: map[Refusal]int{}}
+}
+
+// full reports whether an object is as large as it may be. Who is refused is many
+// where few have verified an address.
+func (d *draft) full() bool {
+	return d.csv.stored.Len() >= mostStored || d.refused.stored.Len() >= mostStored
 }
 
 func (d *draft) add(sub userpool.Sub, line string) error {
