@@ -44,7 +44,7 @@ func TestManyAreRefused(t *testing.T) {
 		t.Errorf("%+v, %v", next, err)
 	}
 	data, err := d.refused.close()
-	if err != nil || len(data) > manifest.MaxBytes || d.why[RefusedNoContact] == 0 {
+	if err != nil || len(data) > manifest.MaxBytes || len(d.why) == 0 {
 		t.Errorf("%d bytes, %v", len(data), err)
 	}
 }
