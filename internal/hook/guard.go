@@ -160,6 +160,12 @@ func (g *Guard) decide(ctx context.Context, event signUpEvent, s *SignUp) {
 	ctx, cancel := context.WithTimeout(ctx, GuardBudget)
 	defer cancel()
 	owners, err := g.o.Owners.Owners(ctx, u)
+	typed, first := addressed(u), len(owners) // whom typed has a name of come from here on
+	if err == nil && typed.Attributes != nil {
+		var more []lookup.Owner
+		more, err = g.o.Owners.Owners(ctx, typed)
+		owners = append(owners, more...)
+	}
 	if err != nil {
 		s.Outcome, s.Code = SignUpUnsure, string(fault.KindOf(err))
 		return
@@ -184,7 +190,29 @@ func (g *Guard) decide(ctx context.Context, event signUpEvent, s *SignUp) {
 	}
 	s.Outcome = SignUpRefused
 	s.of(owners[i])
+	if i >= first {
+		u = typed
+	}
 	s.Name = nameOf(u, s.Kind)
+}
+
+// addressed is somebody who has nothing but the address or number that stands in
+// place of the username; without attributes where that is none, or is among u's.
+//
+// Pools that sign in by address take it as username at a registration, make
+// another username up, and no page says in which members of the event it is then.
+func addressed(u userpool.User) (typed userpool.User) {
+	attribute := ""
+	switch {
+	case userpool.IsEmail(u.Username):
+		attribute = userpool.AttrEmail
+	case userpool.IsPhone(u.Username):
+		attribute = userpool.AttrPhoneNumber
+	}
+	if attribute != "" && u.Attributes[attribute] != u.Username {
+		typed.Attributes = userpool.Attributes{attribute: u.Username}
+	}
+	return typed
 }
 
 // of fills in who the owner is.

@@ -219,3 +219,34 @@ func TestNothingPersonalIsSaid(t *testing.T) {
 		}
 	}
 }
+
+// TestGuardOfAddressAsUsername: pools that sign in by address take the address as
+// username at registration, and no page says that the event has it as attribute,
+// too. Whoever types somebody's is refused either way.
+func TestGuardOfAddressAsUsername(t *testing.T) {
+	d := &directory{owners: func(u userpool.User) []lookup.Owner {
+		switch {
+		case u.Attributes["email"] == "ann@example.com":
+			return []lookup.Owner{owner("5e1f-ann", verdict.NotSignedIn)}
+		case u.Attributes["phone_number"] == "+4930123":
+			return []lookup.Owner{{Sub: "5e1f-bob", Reason: verdict.NotSignedIn, Kind: names.Phone}}
+		}
+		return nil
+	}}
+	for _, tt := range []struct {
+		username, email string
+		owner           userpool.Sub
+		name            string
+	}{
+		{"ann@example.com", "", "5e1f-ann", "ann@example.com"}, {"ann@example.com", "mallory@example.com", "5e1f-ann", "ann@example.com"},
+		{"+4930123", "mallory@example.com", "5e1f-bob", "+4930123"}, {"mallory@example.com", "mallory@example.com", "", "mallory@example.com"}, {"ann", "", "", "ann"},
+	} {
+		data, _ := json.Marshal(map[string]any{"triggerSource": hook.SourceSignUp, "userPoolId": poolID, "userName": tt.username,
+			"request": map[string]any{"userAttributes": map[string]string{"email": tt.email}}})
+		r := &recorder{}
+		answer, err := guard(d, r, hook.UnsureRefuse).Handle(t.Context(), data)
+		if got := refusal(t, data, answer, err); (got == taken) != (tt.owner != "") || r.signUps[0].Owner != tt.owner || r.signUps[0].Name != tt.name {
+			t.Errorf("%+v: %q, %+v", tt, got, r.signUps)
+		}
+	}
+}
