@@ -52,12 +52,17 @@ type Welcomer struct {
 
 	mu     sync.Mutex
 	done   map[userpool.Sub]bool
-	resume time.Time // until then nobody is looked up
+	resume time.Time // until then nobody is welcomed
 }
 
-// pause is how long nobody is looked up after a look-up that failed: a bucket
-// that does not answer is to cost one sign-in its time, not all of them.
-const pause = 15 * time.Second
+const (
+	// pause is how long nobody is looked up after a look-up that failed: a bucket
+	// that does not answer is to cost one sign-in its time, not all of them.
+	pause = 15 * time.Second
+	// breath is how long nobody is welcomed after a request was turned away because
+	// of its rate, which settling and the pool's administrators share.
+	breath = time.Second
+)
 
 // mostDone bounds how many users are remembered to be done, with some hundred
 // bytes each. Beyond it a user may be put into the groups once more.
@@ -97,6 +102,14 @@ func (w *Welcomer) welcome(ctx context.Context, event welcomeEvent) {
 	if record.LegacySub == "" || event.UserName == "" || !w.wants(record.LegacySub, start) {
 		return
 	}
+	defer func() {
+		// A function that dies fails the sign-in. What it died of may hold anything.
+		if recover() != nil {
+			w.rest(pause)
+			record.Outcome, record.Code, record.Took = WelcomeFailed, string(fault.Internal), w.o.Now().Sub(start)
+			w.o.Recorder.RecordWelcome(ctx, record)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(ctx, WelcomeBudget)
 	defer cancel()
 	row, known, err := w.o.Staged.Pending(ctx, record.LegacySub)
@@ -104,7 +117,7 @@ func (w *Welcomer) welcome(ctx context.Context, event welcomeEvent) {
 	case err != nil && fault.KindOf(err) == fault.NotFound: // nothing is reconciled yet
 		return
 	case err != nil:
-		w.rest()
+		w.rest(pause)
 	case !known:
 		return
 	default:
@@ -112,7 +125,9 @@ func (w *Welcomer) welcome(ctx context.Context, event welcomeEvent) {
 		if len(groups) == 0 {
 			return
 		}
-		err = w.add(ctx, event.UserName, groups, &record)
+		if err = w.add(ctx, event.UserName, groups, &record); err != nil && fault.KindOf(err) == fault.Throttled {
+			w.rest(breath)
+		}
 	}
 	record.Outcome = Welcomed
 	if err != nil {
@@ -124,9 +139,10 @@ func (w *Welcomer) welcome(ctx context.Context, event welcomeEvent) {
 	w.o.Recorder.RecordWelcome(ctx, record)
 }
 
-// add puts a user into groups, and goes on after an error. It returns the first.
+// add puts a user into groups, and goes on after an error unless it says that the
+// pool is busy. It returns the first.
 func (w *Welcomer) add(ctx context.Context, username string, groups []string, record *Welcome) (first error) {
-	for _, group := range groups {
+	for i, group := range groups {
 		err := w.o.Directory.AddToGroup(ctx, username, group)
 		if errors.Is(err, userpool.ErrNoGroup) {
 			if err = w.create(ctx, group); err == nil {
@@ -140,6 +156,10 @@ func (w *Welcomer) add(ctx context.Context, username string, groups []string, re
 		record.Missed = append(record.Missed, group)
 		if first == nil {
 			first = err
+		}
+		if fault.KindOf(err) == fault.Throttled {
+			record.Missed = append(record.Missed, groups[i+1:]...)
+			return first
 		}
 	}
 	return first
@@ -166,10 +186,10 @@ func (w *Welcomer) wants(sub userpool.Sub, now time.Time) bool {
 	return !w.done[sub] && !now.Before(w.resume)
 }
 
-func (w *Welcomer) rest() {
+func (w *Welcomer) rest(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.resume = w.o.Now().Add(pause)
+	w.resume = w.o.Now().Add(d)
 }
 
 func (w *Welcomer) setDone(sub userpool.Sub) {

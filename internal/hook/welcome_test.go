@@ -29,7 +29,7 @@ func welcomer(d *directory, g *groups, r *recorder, rules userpool.GroupRules) *
 }
 
 func TestWelcome(t *testing.T) {
-	boom := fault.New(fault.Throttled, "busy")
+	boom, bad := fault.New(fault.Throttled, "busy"), fault.New(fault.Invalid, "full")
 	tests := []struct {
 		name  string
 		rows  map[userpool.Sub]reconcile.PendingRow
@@ -50,8 +50,10 @@ func TestWelcome(t *testing.T) {
 		{"moved long ago", nil, nil, userpool.GroupRules{}, nil, "", "", ""},
 		{"nothing reconciled", nil, fault.New(fault.NotFound, "none"), userpool.GroupRules{}, nil, "", "", ""},
 		{"the bucket fails", pending("staff"), errors.New("no"), userpool.GroupRules{}, nil, "", "WelcomeFailed [] [] Internal", ""},
-		{"a group fails, the others do not", pending("a", "staff", "vip"), nil, userpool.GroupRules{}, map[string]error{"add staff": boom, "create a": boom},
-			"add a, create a, add staff, add vip", "WelcomeFailed [vip] [a staff] Throttled", "add a, create a, add staff, add vip"},
+		{"the pool is busy: one request is turned away, not one for each group", pending("a", "staff", "vip"), nil, userpool.GroupRules{}, map[string]error{"add a": boom},
+			"add a", "WelcomeFailed [] [a staff vip] Throttled", ""},
+		{"a group fails, the others do not", pending("a", "staff", "vip"), nil, userpool.GroupRules{}, map[string]error{"add staff": bad, "create a": bad},
+			"add a, create a, add staff, add vip", "WelcomeFailed [vip] [a staff] Invalid", "add a, create a, add staff, add vip"},
 		{"the user is gone again", pending("staff"), nil, userpool.GroupRules{}, map[string]error{"add staff": fault.New(fault.NotFound, "no user")},
 			"add staff", "WelcomeFailed [] [staff] NotFound", "add staff"},
 		{"somebody else makes the group", pending("staff"), nil, userpool.GroupRules{}, map[string]error{"add staff": userpool.ErrNoGroup, "create staff": fault.New(fault.AlreadyExists, "there")},
@@ -143,6 +145,42 @@ func TestWelcomeIsInTime(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+// TestWelcomeInAStorm: more sign in than may be changed. Whoever is turned away is
+// left to settling, and the others have the quota for a second.
+func TestWelcomeInAStorm(t *testing.T) {
+	event := recorded(t)["post-authentication.json"]
+	synctest.Test(t, func(t *testing.T) {
+		d, r := &directory{rows: pending("staff")}, &recorder{}
+		g := &groups{has: map[string][]string{"staff": nil}, fail: map[string]error{"add staff": fault.New(fault.Throttled, "busy")}}
+		w := welcomer(d, g, r, userpool.GroupRules{})
+		for range 40 {
+			if _, err := w.Handle(t.Context(), event); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if len(g.calls) > 5 || len(g.calls) < 3 || len(r.welcomes) != len(g.calls) {
+			t.Errorf("%d requests in 4 s, %d records", len(g.calls), len(r.welcomes))
+		}
+	})
+}
+
+// TestPanic: whatever is wrong with the function, nobody's sign-in fails for it.
+func TestPanic(t *testing.T) {
+	event := recorded(t)["post-authentication.json"]
+	r := &recorder{}
+	w := hook.NewWelcomer(hook.WelcomeOptions{PoolID: poolID, Staged: nil, Directory: &groups{}, Recorder: r, Now: time.Now})
+	for range 2 {
+		answer, err := w.Handle(t.Context(), event)
+		if err != nil || string(answer) != string(event) {
+			t.Fatalf("%s, %v", answer, err)
+		}
+	}
+	if len(r.welcomes) == 0 || r.welcomes[0].Outcome != hook.WelcomeFailed || r.welcomes[0].Code != string(fault.Internal) || r.welcomes[0].LegacySub != "5e1f-ann" {
+		t.Errorf("%+v", r.welcomes)
+	}
 }
 
 // FuzzWelcome feeds anything: what was received goes back.
