@@ -76,7 +76,7 @@ func (e *Erasure) rewrite(ctx context.Context, key string, means Means, p Person
 	if stored, err = zip(left); err != nil {
 		return to, false, err
 	}
-	to.Bytes, to.SHA256 = int64(len(stored)), document.DigestOf(stored)
+	to.Bytes, to.SHA256, to.Text = int64(len(stored)), document.DigestOf(stored), int64(len(left))
 	to.Key = e.o.Store.Redigested(key, to.SHA256)
 	if to.Key == key {
 		return to, false, fault.New(fault.Internal, "%s is to be rewritten under its own key", key)

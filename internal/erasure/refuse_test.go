@@ -2,6 +2,7 @@ package erasure_test
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -68,12 +69,13 @@ func TestForgetRefuses(t *testing.T) {
 				_, err = w.run.SwapSettle(t.Context(), s, tag)
 				w.check(err)
 			}, busy("settling after reconciliation second")},
-			"an import": {func(w *world) {
-				s, tag, err := w.run.LoadTail(t.Context(), "tail-1")
+			"an import that was opened this moment": {func(w *world) {
+				lease := reconcile.Lease{Run: runID, ID: "tail-2", Execution: "arn", Taken: now, Until: now.Add(time.Minute)}
+				_, err := w.run.SwapTailLease(t.Context(), lease, "")
 				w.check(err)
-				s.Closed = time.Time{}
-				_, err = w.run.SwapTail(t.Context(), s, tag)
-				w.check(err)
+			}, busy("import tail-2 of the tail")},
+			"an import whose job may be at work": {func(w *world) {
+				w.stopTail("tail-1", &tail.JobLook{ID: "import-7", Name: "n", State: tail.JobInProgress, Uploaded: true})
 			}, busy("import tail-1 of the tail")},
 			"a commit that was changed": {func(w *world) {
 				key := "runs/" + runID + "/gen-1/shards/all/commit.json"
@@ -127,6 +129,35 @@ func TestForgetRefuses(t *testing.T) {
 		}
 		if diff := gocmp.Diff(before, w.state()); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// TestForgetAmidAnImport: one that nobody works on, and that may never end, keeps
+// nobody from being forgotten; and it can be gone on with.
+func TestForgetAmidAnImport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, job := range map[string]*tail.JobLook{
+			"no job":               nil,
+			"a job without file":   {ID: "import-7", Name: "n", State: tail.JobCreated},
+			"a job that has ended": {ID: "import-7", Name: "n", State: tail.JobExpired, Uploaded: true, Ended: time.Now().UTC()},
+		} {
+			w := newWorld(t)
+			w.fill()
+			w.leave()
+			w.stopTail("tail-1", job)
+			if _, err := w.erasure(w.memory).Forget(t.Context(), person(victim).Sub); err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			f, err := w.run.ReadTailFile(t.Context(), "tail-1", 0)
+			w.check(err)
+			stored, err := w.run.ReadTailObject(t.Context(), *f.CSV)
+			w.check(err)
+			sheet, err := io.ReadAll(must(newUnzip(stored)))
+			if err != nil || int64(len(sheet)) != f.Bytes || f.Rows != 3 || f.Next.Sub != string(userpool.Forgotten) {
+				t.Errorf("%s: %d bytes, %+v, %v", name, len(sheet), f, err)
+			}
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"poolferry/internal/document"
 	"poolferry/internal/fault"
+	"poolferry/internal/userpool"
 )
 
 // node is a value of a JSON document whose members keep their order, so that what
@@ -150,7 +151,7 @@ func (n *node) number() (i int64, ok bool) {
 }
 
 // forgotten stands where a person was mentioned.
-const forgotten = "[forgotten]"
+const forgotten = string(userpool.Forgotten)
 
 // moved is an object of lines in place of another.
 type moved struct {
@@ -158,6 +159,7 @@ type moved struct {
 	Bytes  int64
 	SHA256 document.Digest
 	Count  int
+	Text   int64 // bytes before they were packed
 }
 
 // edit is how documents are edited.
@@ -180,6 +182,9 @@ func (e edit) document(data []byte) (edited []byte, changed bool, err error) {
 }
 
 func (e edit) node(n *node) error {
+	if err := e.resize(n); err != nil {
+		return err
+	}
 	n.elements = slices.DeleteFunc(n.elements, func(one *node) bool { return e.person.isAbout(one) || e.emptied(one) })
 	n.members = slices.DeleteFunc(n.members, func(m member) bool { return e.emptied(m.node) })
 	for _, one := range n.elements {
@@ -230,6 +235,19 @@ func (e edit) refer(n *node) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// resize corrects the number of bytes that an upload says of its CSV.
+func (e edit) resize(n *node) error {
+	key, ok := n.member("csv").member("key").text()
+	if !ok {
+		return nil
+	}
+	bytes := n.member("bytes")
+	if to, ok := e.moved[key]; ok && bytes != nil {
+		return bytes.set(to.Text)
 	}
 	return nil
 }

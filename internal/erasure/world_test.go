@@ -331,6 +331,17 @@ func (w *world) importTail(id string, users ...int) {
 	w.check(w.reconciliation().RecordImport(ctx, id, subs))
 }
 
+// stopTail makes an import one whose file is not done, and that nobody works on.
+func (w *world) stopTail(id string, job *tail.JobLook) {
+	w.t.Helper()
+	s, tag, err := w.run.LoadTail(w.t.Context(), id)
+	w.check(err)
+	s.Closed, s.Failure = time.Time{}, "Invalid"
+	s.Files = []tail.FileState{{Attempt: 1, Rows: s.Files[0].Rows, Try: 1, Job: job}}
+	_, err = w.run.SwapTail(w.t.Context(), s, tag)
+	w.check(err)
+}
+
 // victim is whom the tests forget: moved, with a user too many in the target pool,
 // and a name that others have, too.
 const victim = 3

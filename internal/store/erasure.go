@@ -129,6 +129,22 @@ func (e *Erasure) Working(ctx context.Context, now time.Time) (work []string, er
 	case err != nil && fault.KindOf(err) != fault.NotFound:
 		return nil, err
 	}
+	imports, err := e.importing(ctx, now)
+	return append(work, imports...), err
+}
+
+// importing says which imports of the tail are not done. One that nobody works on
+// any more is none of them, since it may never go on, unless Cognito may still read
+// its file.
+func (e *Erasure) importing(ctx context.Context, now time.Time) (work []string, err error) {
+	lease, _, err := e.ReadTailLease(ctx)
+	held := err == nil && lease.Held(now)
+	switch {
+	case held:
+		work = append(work, fmt.Sprintf("import %s of the tail, which is at work since %s", lease.ID, lease.Taken.Format(time.RFC3339)))
+	case err != nil && fault.KindOf(err) != fault.NotFound:
+		return nil, err
+	}
 	tails, err := e.ListTails(ctx)
 	if err != nil {
 		return nil, err
@@ -138,8 +154,8 @@ func (e *Erasure) Working(ctx context.Context, now time.Time) (work []string, er
 		if err != nil && fault.KindOf(err) != fault.NotFound {
 			return nil, err
 		}
-		if err == nil && t.Closed.IsZero() {
-			work = append(work, fmt.Sprintf("import %s of the tail, which was opened at %s and is not closed", id, t.Opened.Format(time.RFC3339)))
+		if job := t.Loose(); job != "" && !(held && id == lease.ID) {
+			work = append(work, fmt.Sprintf("import %s of the tail, whose job %s has a file and is not known to have ended: it has to be gone on with", id, job))
 		}
 	}
 	return work, nil

@@ -310,7 +310,7 @@ func (t *Tail) settle(ctx context.Context, p Plan, f FileState, r Results) (stri
 func imported(f FileState, rows []OutcomeRow) []userpool.Sub {
 	subs := []userpool.Sub{}
 	for _, row := range rows {
-		if row.Outcome == Imported || row.Outcome == Skipped && f.Attempt > 1 {
+		if row.Sub != string(userpool.Forgotten) && (row.Outcome == Imported || row.Outcome == Skipped && f.Attempt > 1) {
 			subs = append(subs, userpool.Sub(row.Sub))
 		}
 	}

@@ -218,6 +218,17 @@ func (s State) current() int {
 	return slices.IndexFunc(s.Files, func(f FileState) bool { return !f.Done })
 }
 
+// Loose returns the id of a job that has its file and is not known to have ended:
+// whoever is in the file may be created yet. It is empty where there is none.
+func (s State) Loose() (job string) {
+	for _, f := range s.Files {
+		if !f.Done && f.Job != nil && f.Job.Uploaded && f.Job.Ended.IsZero() {
+			return f.Job.ID
+		}
+	}
+	return ""
+}
+
 // Totals are what became of everybody.
 type Totals struct {
 	Rows     int `json:"rows"`    // in files, each user once

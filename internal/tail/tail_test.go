@@ -21,8 +21,10 @@ import (
 	"poolferry/internal/reconcile"
 	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/scan"
+	"poolferry/internal/store"
 	"poolferry/internal/store/storetest"
 	"poolferry/internal/tail"
+	"poolferry/internal/userpool"
 )
 
 var serial []manifest.Shard = scan.Serial()
@@ -590,6 +592,38 @@ func TestJobsAreWornOut(t *testing.T) {
 		}
 		if diff := cmp.Diff(w.truth(), w.outcomes()); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// TestForgottenPlace: where the user whom the next file begins behind was forgotten,
+// nobody is left out.
+func TestForgottenPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, crowd(40)...)
+		w.options.Limits = tail.Limits{Rows: 7, Bytes: 1 << 20, Characters: 1000}
+		w.begin()
+		of := w.tail(nil)
+		must(of.Open(t.Context(), tail.OpenInput{Run: runID, ID: tailID, Execution: "arn"}))
+		must(of.Write(t.Context(), tail.WriteInput{Run: runID, ID: tailID}))
+		key := "runs/" + runID + "/tail/" + tailID + "/files/00000.json"
+		file := must(w.store(w.memory).ReadTailFile(t.Context(), tailID, 0))
+		if file.Next == nil || file.Next.Sub == "" {
+			t.Fatalf("%+v", file)
+		}
+		object := must(w.memory.Get(t.Context(), key))
+		must(w.memory.Put(t.Context(), key, bytes.Replace(object.Body, []byte(file.Next.Sub), []byte(userpool.Forgotten), 1), store.Condition{}))
+		if _, err := execute(t.Context(), of, nil); err != nil {
+			t.Fatal(err)
+		}
+		imported := 0
+		for _, outcome := range w.truth() {
+			if outcome == "imported" {
+				imported++
+			}
+		}
+		if len(w.pool.created) != imported {
+			t.Errorf("%d were created, want %d", len(w.pool.created), imported)
 		}
 	})
 }

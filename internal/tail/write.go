@@ -115,6 +115,9 @@ func (t *Tail) fill(ctx context.Context, p Plan, file int, from Cursor) (File, e
 // fillFrom goes through the rest of a bucket. It returns where the next file
 // begins where this one is full, and nil at the end of the bucket.
 func (t *Tail) fillFrom(ctx context.Context, p Plan, d *draft, users Users, from Cursor) (next *Cursor, err error) {
+	if from.Sub == string(userpool.Forgotten) { // nobody knows the place any more, and who is there already is skipped
+		from.Sub = ""
+	}
 	behind := from.Sub
 	for u, err := range users.Users(ctx, from.Bucket) {
 		if err != nil {

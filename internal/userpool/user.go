@@ -10,6 +10,10 @@ import (
 // same person has another Sub in another pool.
 type Sub string
 
+// Forgotten stands where the sub, or another name, of somebody stood who was
+// forgotten. It is no sub.
+const Forgotten Sub = "[forgotten]"
+
 // Status is Cognito's UserStatus.
 type Status string
 

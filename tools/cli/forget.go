@@ -206,7 +206,7 @@ func (r run) notErased(err error) error {
 	case isHeld:
 		return &exitError{code: ExitLeaseHeld, cause: &adviceError{err, fmt.Sprintf("Wait until it has ended, or until %s.", held.Until.Format(time.RFC3339))}}
 	case isBusy:
-		return &exitError{code: ExitRunning, cause: &adviceError{err, fmt.Sprintf("Wait until it is done; %s stops a seeding, %s shows the imports.", r.command("seed stop"), r.command("tail status"))}}
+		return &exitError{code: ExitRunning, cause: &adviceError{err, fmt.Sprintf("Wait until it is done; %s stops a seeding, %s shows the imports, and %s goes on with one.", r.command("seed stop"), r.command("tail status"), r.command("tail start ID"))}}
 	case isThere:
 		return &adviceError{err, fmt.Sprintf("Nothing was changed. Delete the user of the %s pool first, else the next seeding or sign-in brings them back.", there.Where)}
 	case errors.Is(err, erasure.ErrNotCutOver):
