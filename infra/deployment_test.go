@@ -153,6 +153,7 @@ func checkTargetPolicies(t *testing.T, s state, c *config.Config) {
 	bucket := "arn:aws:s3:::" + c.Staging.Bucket
 	given := map[string]map[string]string{
 		StagingKeyUse:       {"staging_key_arn": mockKey, "region": "eu-west-1", "dns_suffix": "amazonaws.com"},
+		StagingKeyRead:      {"staging_key_arn": mockKey, "region": "eu-west-1", "dns_suffix": "amazonaws.com"},
 		MigrateUser:         {"login_role_arn": c.Source.LoginRoleARN, "target_pool_arn": targetPool},
 		Seeding:             {"export_role_arn": c.Source.ExportRoleARN, "staging_bucket_arn": bucket, "run": c.Run},
 		Reconciliation:      {"staging_bucket_arn": bucket, "run": c.Run},

@@ -46,6 +46,7 @@ const (
 	StagingBucket       = "staging-bucket"        // target account: whom the staging bucket refuses
 	StagingKey          = "staging-key"           // target account: who decides over the key of the staging bucket
 	StagingKeyUse       = "staging-key-use"       // target account: besides, read and write what that key encrypts
+	StagingKeyRead      = "staging-key-read"      // target account: besides, read what that key encrypts
 	OperationsKey       = "operations-key"        // target account: who may use the key of logs and topic
 	OperationsKeyUse    = "operations-key-use"    // target account: besides, publish to the topic that it encrypts
 	Topic               = "topic"                 // target account: who may publish to the topic

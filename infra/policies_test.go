@@ -83,6 +83,7 @@ func values(t *testing.T) map[string]map[string]string {
 		StagingBucket:     {"staging_bucket_arn": "arn:aws:s3:::" + c.Staging.Bucket, "staging_key_arn": stagingKey},
 		StagingKey:        {"partition": "aws", "target_account": targetAccount},
 		StagingKeyUse:     {"staging_key_arn": stagingKey, "region": c.Target.Region, "dns_suffix": "amazonaws.com"},
+		StagingKeyRead:    {"staging_key_arn": stagingKey, "region": c.Target.Region, "dns_suffix": "amazonaws.com"},
 		OperationsKey: {
 			"partition": "aws", "target_account": targetAccount, "region": c.Target.Region, "dns_suffix": "amazonaws.com", "run": c.Run,
 		},
@@ -177,7 +178,7 @@ func TestEveryPolicyRenders(t *testing.T) {
 	}
 	want := []string{LoginRole, LoginRoleMFA, LoginTrust, ExportRole, ExportTrust, LambdaTrust, MigrateUser, Seeding, StatesTrust, Preseed,
 		Reconciliation, ReconciliationSweep, TargetDirectory, TargetSettings, SeedingSweep, Reconcile, SchedulerTrust, ReconcileSchedule,
-		StagingBucket, StagingKey, StagingKeyUse, OperationsKey, OperationsKeyUse, Topic, StatesLogging, ScheduleDeadLetters, DeadLetters,
+		StagingBucket, StagingKey, StagingKeyUse, StagingKeyRead, OperationsKey, OperationsKeyUse, Topic, StatesLogging, ScheduleDeadLetters, DeadLetters,
 		Secrets, SecretsKey, VPC, Settle, SettleRoles, WelcomeUser, GuardSignup, LogsOnly, TailJobs, ImportLogTrust, ImportLog, Tail, Operator, OperatorSMS}
 	slices.Sort(want)
 	slices.Sort(names)

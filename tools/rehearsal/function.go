@@ -73,8 +73,8 @@ var deployments = []deployment{
 	{writeTail, []string{infra.Reconciliation, infra.StagingKeyUse}, 890 * time.Second, lambdas.WriteTail},
 	{importTail, []string{infra.Reconciliation, infra.TailJobs, infra.StagingKeyUse}, 890 * time.Second, lambdas.ImportTail},
 	{closeTail, []string{infra.Reconciliation, infra.StagingKeyUse}, 300 * time.Second, lambdas.CloseTail},
-	{guardSignup, []string{infra.GuardSignup, infra.StagingKeyUse}, 5 * time.Second, lambdas.GuardSignup},
-	{welcomeUser, []string{infra.WelcomeUser, infra.StagingKeyUse}, 5 * time.Second, lambdas.WelcomeUser},
+	{guardSignup, []string{infra.GuardSignup, infra.StagingKeyRead}, 5 * time.Second, lambdas.GuardSignup},
+	{welcomeUser, []string{infra.WelcomeUser, infra.StagingKeyRead}, 5 * time.Second, lambdas.WelcomeUser},
 	{legacyClaim, []string{infra.LogsOnly}, 5 * time.Second, lambdas.LegacyClaim},
 }
 

@@ -165,7 +165,7 @@ func (w *World) policyValues(name, function string) map[string]string {
 		return map[string]string{"staging_bucket_arn": bucketARN, "run": runID, "log_group_arn": log}
 	case infra.ReconciliationSweep, infra.SeedingSweep:
 		return map[string]string{"staging_bucket_arn": bucketARN, "run": runID}
-	case infra.StagingKeyUse:
+	case infra.StagingKeyUse, infra.StagingKeyRead:
 		return map[string]string{"staging_key_arn": w.stagingKey(), "region": w.Target.Region, "dns_suffix": dnsSuffix}
 	case infra.Settle, infra.WelcomeUser:
 		return map[string]string{"staging_bucket_arn": bucketARN, "run": runID, "log_group_arn": log, "target_pool_arn": poolARN(w.Target)}

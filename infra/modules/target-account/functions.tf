@@ -95,7 +95,7 @@ locals {
     }
     welcome-user = {
       does        = "puts users into their groups when they sign in for the first time"
-      policies    = ["welcome-user", "staging-key-use"]
+      policies    = ["welcome-user", "staging-key-read"]
       timeout     = 5
       memory      = 512
       concurrency = var.welcome.reserved_concurrency
@@ -103,7 +103,7 @@ locals {
     }
     guard-signup = {
       does        = "refuses registrations under names of users who have not moved"
-      policies    = ["guard-signup", "staging-key-use"]
+      policies    = ["guard-signup", "staging-key-read"]
       timeout     = 5
       memory      = 1024
       concurrency = null
@@ -174,6 +174,7 @@ locals {
     logs-only            = {}
     tail-jobs            = { target_pool_arn = local.target_pool_arn, import_log_role_arn = local.import_log_role_arn, pool_log_group_arn = local.pool_log_group_arn }
     staging-key-use      = { staging_key_arn = aws_kms_key.staging.arn, region = local.region, dns_suffix = local.dns_suffix }
+    staging-key-read     = { staging_key_arn = aws_kms_key.staging.arn, region = local.region, dns_suffix = local.dns_suffix }
   }
 
   # Only these resolve secrets: the trigger all of them, the guard the key of the
