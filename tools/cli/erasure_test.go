@@ -40,6 +40,9 @@ type erased struct {
 	Traces    []struct{ Key, What string }
 }
 
+// mistyped is said where there was nobody to be forgotten.
+const mistyped = "Nothing of the run was about this sub"
+
 func TestForgetAndPurge(t *testing.T) {
 	o, w := newMigration(t, 3*len(crowd.Kinds()))
 	o.types("purge --yes --run rehearsal", cli.ExitNoRun, "has nothing in bucket")
@@ -104,7 +107,10 @@ func TestForgetAndPurge(t *testing.T) {
 		}
 	}
 	o.types("forget --check "+sub, cli.ExitDone, "none found")
-	o.types("forget "+sub+" --yes", cli.ExitDone, "0 lines of the manifest")
+	if again := o.types("forget "+sub+" --yes", cli.ExitDone, "0 lines of the manifest"); strings.Contains(again, mistyped) {
+		t.Error(again)
+	}
+	o.types("forget "+sub+"0 --yes", cli.ExitDone, "0 lines of the manifest", mistyped)
 
 	o.types("purge", cli.ExitUsage, "there is no terminal to ask at")
 	o.types("purge --yes", cli.ExitUsage, "Add --run")

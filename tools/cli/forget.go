@@ -33,6 +33,7 @@ type forgotten struct {
 	Searched  *erasure.Searched `json:"searched,omitempty"`
 	Traces    []erasure.Trace   `json:"traces"`
 
+	nobody  bool               // nothing was about the sub, now or before
 	receipt *erasure.Receipt   // nil where there is none
 	done    *erasure.Forgotten // nil for a check
 }
@@ -173,8 +174,13 @@ func (r run) forget(ctx context.Context, io streams, sub userpool.Sub, confirm *
 			next: "Add the export role that infra/ creates in the source account.",
 		}
 	}
-	e, _, err := r.erasing(ctx, io)
+	e, objects, err := r.erasing(ctx, io)
 	if err != nil {
+		return out, err
+	}
+	_, err = objects.ReadReceipt(ctx, erasure.DigestOf(sub))
+	before := err == nil
+	if err != nil && fault.KindOf(err) != fault.NotFound {
 		return out, err
 	}
 	talk := newTalk(io.err)
@@ -192,6 +198,7 @@ func (r run) forget(ctx context.Context, io streams, sub userpool.Sub, confirm *
 		return out, r.notErased(err)
 	}
 	out.of(&done.Receipt, done.Receipt.Searched)
+	out.nobody = !before && done.Lines+done.Rewritten+done.Edited == 0
 	out.done, out.Lines, out.Rewritten, out.Edited, out.Deleted = &done, &done.Lines, &done.Rewritten, &done.Edited, &done.Deleted
 	talk.Say("Make the index anew with %s: until then the guard of registrations cannot say whose a name is.", r.command("reconcile run"))
 	return out, nil
@@ -246,6 +253,9 @@ func (f forgotten) writeText(io streams) error {
 	var b strings.Builder
 	if f.done != nil {
 		fmt.Fprintf(&b, "forgotten     %d lines of the manifest, %d objects of rows, %d documents; %d old versions deleted\n", *f.Lines, *f.Rewritten, *f.Edited, *f.Deleted)
+	}
+	if f.nobody {
+		b.WriteString("              Nothing of the run was about this sub: see that it is not mistyped.\n")
 	}
 	if f.Searched != nil {
 		fmt.Fprintf(&b, "searched      %d versions of %d objects, %d bytes\n", f.Searched.Versions, f.Searched.Objects, f.Searched.Bytes)
