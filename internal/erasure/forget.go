@@ -104,7 +104,7 @@ func (e *Erasure) forget(ctx context.Context, h *hold, sub userpool.Sub) (done F
 		return done, err
 	}
 	e.o.Tell("searching every version of every object")
-	found, searched, err := e.search(ctx, p, nil, noteKey(note.SubSHA256))
+	found, searched, err := e.search(ctx, h, p, nil, noteKey(note.SubSHA256))
 	if err != nil {
 		return done, err
 	}
@@ -446,7 +446,7 @@ func (e *Erasure) Check(ctx context.Context, p Person) (out Checked, err error) 
 		clean.add(target)
 	}
 	clean.add("", p.Usernames...)
-	if out.Traces, out.Searched, err = e.search(ctx, clean, digests, ""); err != nil {
+	if out.Traces, out.Searched, err = e.search(ctx, nil, clean, digests, ""); err != nil {
 		return out, fmt.Errorf("search run %s for a person: %w", e.o.Run, err)
 	}
 	if _, _, err := e.o.Store.ReadNote(ctx, p.Digest()); err == nil {

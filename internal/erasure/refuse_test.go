@@ -1,6 +1,7 @@
 package erasure_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -129,6 +130,37 @@ func TestForgetRefuses(t *testing.T) {
 		}
 		if diff := gocmp.Diff(before, w.state()); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// slow is a bucket that takes a minute for each version.
+type slow struct {
+	store.Versioned
+	looked func()
+}
+
+func (s slow) GetVersion(ctx context.Context, key, id string) (store.Object, error) {
+	time.Sleep(time.Minute)
+	s.looked()
+	return s.Versioned.GetVersion(ctx, key, id)
+}
+
+// TestSearchKeepsTheLease: however long the search takes, nobody else begins.
+func TestSearchKeepsTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.fill()
+		w.leave()
+		looks := 0
+		_, err := w.erasure(slow{w.memory, func() {
+			lease, _, err := w.run.ReadLease(t.Context())
+			if looks++; err != nil || !lease.Held(time.Now()) {
+				t.Errorf("look %d: %+v, %v", looks, lease, err)
+			}
+		}}).Forget(t.Context(), person(victim).Sub)
+		if err != nil || looks < 60 {
+			t.Errorf("%d looks, %v", looks, err)
 		}
 	})
 }

@@ -48,21 +48,22 @@ type Searched struct {
 
 // search reads every version of every object of the run, but for those of one key,
 // and looks for the person. It goes by what objects look like and not by where
-// they are. digests are those of further subs at the target.
+// they are. digests are those of further subs at the target. The lease, where there
+// is one, is kept.
 //
 // A sub is looked for anywhere, in text as a word, in segments also as the 16 bytes
 // that it is, and in base64. A username is looked for where somebody says that it
 // is one, in a member or a column of such a name, unless that is said of somebody
 // else: usernames are given again, and are words of many languages. In segments it
 // always stands beside the sub.
-func (e *Erasure) search(ctx context.Context, p Person, digests []document.Digest, except string) (found []Trace, done Searched, err error) {
+func (e *Erasure) search(ctx context.Context, h *hold, p Person, digests []document.Digest, except string) (found []Trace, done Searched, err error) {
 	all, err := e.versions(ctx)
 	if err != nil {
 		return nil, done, err
 	}
 	wanted := newWanted(p, digests)
 	var mu sync.Mutex
-	group, ctx := errgroup.WithContext(ctx)
+	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(readers)
 	for key, versions := range all {
 		if key == except {
@@ -73,10 +74,15 @@ func (e *Erasure) search(ctx context.Context, p Person, digests []document.Diges
 			if v.Marker {
 				continue
 			}
+			if h != nil {
+				if err := h.renew(ctx); err != nil {
+					return nil, done, errors.Join(err, group.Wait())
+				}
+			}
 			done.Versions++
 			done.Bytes += v.Bytes
 			group.Go(func() error {
-				data, err := e.o.Store.ReadVersion(ctx, v)
+				data, err := e.o.Store.ReadVersion(inner, v)
 				if is(err, fault.NotFound) { // deleted since it was listed
 					return nil
 				}
