@@ -96,7 +96,7 @@ func answerFor(t *testing.T, w *rehearsal.World, from trigger.ProfileFrom) trigg
 
 func openWith(t *testing.T, users ...cognitoidp.UserSpec) *rehearsal.World {
 	t.Helper()
-	w, err := rehearsal.New(t.Context(), rehearsal.Options{Seed: 7, Now: time.Now})
+	w, err := rehearsal.New(t.Context(), rehearsal.Options{Seed: 7, Now: time.Now, LeastOperator: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func compareLoss(t *testing.T, w *rehearsal.World) {
 // restrictClient takes an attribute away from the migration's app client.
 func restrictClient(t *testing.T, w *rehearsal.World, attribute string) {
 	t.Helper()
-	client := operator(w.Source, w.Endpoint)
+	client := administrator(w.Source, w.Endpoint)
 	out, err := client.DescribeUserPoolClient(t.Context(), &cip.DescribeUserPoolClientInput{UserPoolId: &w.Source.PoolID, ClientId: &w.Source.Client.ID})
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ import (
 func listed(t *testing.T, site rehearsal.Site, endpoint string) map[string]types.UserType {
 	t.Helper()
 	users := map[string]types.UserType{}
-	pages := cip.NewListUsersPaginator(operator(site, endpoint), &cip.ListUsersInput{UserPoolId: &site.PoolID, Limit: aws.Int32(60)})
+	pages := cip.NewListUsersPaginator(administrator(site, endpoint), &cip.ListUsersInput{UserPoolId: &site.PoolID, Limit: aws.Int32(60)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
@@ -48,7 +48,7 @@ func listed(t *testing.T, site rehearsal.Site, endpoint string) map[string]types
 // sorted, by sub.
 func groupsOf(t *testing.T, site rehearsal.Site, endpoint string, users map[string]types.UserType) map[string][]string {
 	t.Helper()
-	client, groups := operator(site, endpoint), map[string][]string{}
+	client, groups := administrator(site, endpoint), map[string][]string{}
 	for sub, u := range users {
 		out, err := client.AdminListGroupsForUser(t.Context(), &cip.AdminListGroupsForUserInput{UserPoolId: &site.PoolID, Username: u.Username})
 		if err != nil {
@@ -75,7 +75,7 @@ func attribute(u types.UserType, name string) string {
 // has tried to sign in.
 func halfDone(t *testing.T, o rehearsal.Options) (*rehearsal.World, *reconcile.Reconciliation) {
 	t.Helper()
-	o.Now, o.Speed = time.Now, 50
+	o.Now, o.Speed, o.LeastOperator = time.Now, 50, true
 	w, err := rehearsal.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -249,7 +249,7 @@ func preseed(t *testing.T, w *rehearsal.World) {
 // moved.
 func everybodyMoved(t *testing.T, people int, stage func(*testing.T, *rehearsal.World)) (*rehearsal.World, *reconcile.Reconciliation) {
 	t.Helper()
-	w, err := rehearsal.New(t.Context(), rehearsal.Options{Seed: 8, Speed: 50, Now: time.Now})
+	w, err := rehearsal.New(t.Context(), rehearsal.Options{Seed: 8, Speed: 50, Now: time.Now, LeastOperator: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +285,7 @@ func TestCompletion(t *testing.T) {
 	w, r := everybodyMoved(t, people, preseed)
 	schedules := scheduler.NewFromConfig(aws.Config{
 		Region: w.Target.Region, BaseEndpoint: &w.Endpoint,
-		Credentials: credentials.NewStaticCredentialsProvider(w.Target.Operator.AccessKeyID, w.Target.Operator.SecretAccessKey.Reveal(), ""),
+		Credentials: credentials.NewStaticCredentialsProvider(w.Target.Administrator.AccessKeyID, w.Target.Administrator.SecretAccessKey.Reveal(), ""),
 	})
 	name := "poolferry-" + w.Config.Run + "-reconcile"
 	before, err := schedules.GetSchedule(t.Context(), &scheduler.GetScheduleInput{Name: &name})

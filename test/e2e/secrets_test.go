@@ -185,7 +185,7 @@ func suffix(t *testing.T, w *rehearsal.World, name string) string {
 	t.Helper()
 	out, err := sdk.NewFromConfig(aws.Config{
 		Region: w.Target.Region, BaseEndpoint: &w.Endpoint,
-		Credentials: credentials.NewStaticCredentialsProvider(w.Target.Operator.AccessKeyID, w.Target.Operator.SecretAccessKey.Reveal(), ""),
+		Credentials: credentials.NewStaticCredentialsProvider(w.Target.Administrator.AccessKeyID, w.Target.Administrator.SecretAccessKey.Reveal(), ""),
 	}).GetSecretValue(t.Context(), &sdk.GetSecretValueInput{SecretId: &name})
 	if err != nil {
 		t.Fatal(err)

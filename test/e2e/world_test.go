@@ -18,11 +18,11 @@ import (
 	"poolferry/tools/rehearsal"
 )
 
-// operator is an SDK client of a site with its operator's credentials.
-func operator(site rehearsal.Site, endpoint string) *cip.Client {
+// administrator is an SDK client of a site as somebody who may do everything.
+func administrator(site rehearsal.Site, endpoint string) *cip.Client {
 	return cip.NewFromConfig(aws.Config{
 		Region: site.Region, BaseEndpoint: &endpoint,
-		Credentials: credentials.NewStaticCredentialsProvider(site.Operator.AccessKeyID, site.Operator.SecretAccessKey.Reveal(), ""),
+		Credentials: credentials.NewStaticCredentialsProvider(site.Administrator.AccessKeyID, site.Administrator.SecretAccessKey.Reveal(), ""),
 	})
 }
 
@@ -48,7 +48,7 @@ func TestUserArrivesWhole(t *testing.T) {
 	if n := w.SourceSignIns(); n != 1 {
 		t.Errorf("the source was asked %d times for two sign-ins, want once", n)
 	}
-	out, err := operator(w.Target, w.Endpoint).AdminGetUser(t.Context(), &cip.AdminGetUserInput{UserPoolId: &w.Target.PoolID, Username: aws.String("carl")})
+	out, err := administrator(w.Target, w.Endpoint).AdminGetUser(t.Context(), &cip.AdminGetUserInput{UserPoolId: &w.Target.PoolID, Username: aws.String("carl")})
 	if err != nil {
 		t.Fatal(err)
 	}
