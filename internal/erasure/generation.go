@@ -41,11 +41,8 @@ func (e *Erasure) forgetStaged(ctx context.Context, h *hold, p Person, g manifes
 	out := staged{Generation: g.Generation}
 	work := make([]shardWork, len(g.Shards))
 	for i, shard := range g.Shards {
-		err := h.renew(ctx)
-		if err != nil {
-			return out, err
-		}
-		if work[i], err = e.withoutPerson(ctx, p, g.Origin, shard); err != nil {
+		var err error
+		if work[i], err = e.withoutPerson(ctx, h, p, g.Origin, shard); err != nil {
 			return out, fmt.Errorf("generation %d, shard %s: %w", g.Generation, shard.ID, err)
 		}
 		out.Lines += work[i].lines
@@ -82,20 +79,23 @@ func (e *Erasure) forgetStaged(ctx context.Context, h *hold, p Person, g manifes
 			}
 		}
 	}
-	out.drop, err = e.leftBehind(ctx, p, work, keys)
+	out.drop, err = e.leftBehind(ctx, h, p, work, keys)
 	return out, err
 }
 
 // withoutPerson reads a shard, and writes the parts that it is to have.
-func (e *Erasure) withoutPerson(ctx context.Context, p Person, of manifest.Origin, shard manifest.Shard) (w shardWork, err error) {
+func (e *Erasure) withoutPerson(ctx context.Context, h *hold, p Person, of manifest.Origin, shard manifest.Shard) (w shardWork, err error) {
 	w = shardWork{shard: shard, parts: map[string]manifest.PartRef{}}
 	removed := map[string]int{} // lines by key of the part
 	ids := map[string]map[string]bool{}
-	renew := func(h manifest.Header, ref manifest.PartRef) (manifest.PartRef, error) {
+	anew := func(header manifest.Header, ref manifest.PartRef) (manifest.PartRef, error) {
 		if next, known := w.parts[ref.Key]; known {
 			return next, nil
 		}
-		next, gone, err := e.part(ctx, p, h, ref)
+		if err := h.renew(ctx); err != nil {
+			return ref, err
+		}
+		next, gone, err := e.part(ctx, p, header, ref)
 		w.parts[ref.Key], ids[ref.Key] = next, map[string]bool{}
 		for _, id := range gone {
 			ids[ref.Key][id] = true
@@ -110,7 +110,7 @@ func (e *Erasure) withoutPerson(ctx context.Context, p Person, of manifest.Origi
 		next, all := commit, map[string]bool{}
 		next.Parts = slices.Clone(commit.Parts)
 		for i, part := range commit.Parts {
-			if next.Parts[i], err = renew(commit.PartHeader(i), part); err != nil {
+			if next.Parts[i], err = anew(commit.PartHeader(i), part); err != nil {
 				return w, err
 			}
 			next.Count -= removed[part.Key]
@@ -136,7 +136,7 @@ func (e *Erasure) withoutPerson(ctx context.Context, p Person, of manifest.Origi
 	next := checkpoint
 	next.Parts = slices.Clone(checkpoint.Parts)
 	for i, part := range checkpoint.Parts {
-		if next.Parts[i], err = renew(checkpoint.PartHeader(i), part); err != nil {
+		if next.Parts[i], err = anew(checkpoint.PartHeader(i), part); err != nil {
 			return w, err
 		}
 		next.Count -= removed[part.Key]
@@ -248,7 +248,7 @@ func nextManifest(m manifest.Manifest, work []shardWork) (manifest.Manifest, err
 // leftBehind are the keys of a generation that are to be deleted: parts that
 // nobody refers to any more, and the index, unless it is one of these very
 // commits.
-func (e *Erasure) leftBehind(ctx context.Context, p Person, work []shardWork, keys []string) (drop []string, err error) {
+func (e *Erasure) leftBehind(ctx context.Context, h *hold, p Person, work []shardWork, keys []string) (drop []string, err error) {
 	refers, committed := map[string]bool{}, map[string]bool{}
 	commits := map[string]document.Digest{}
 	for _, w := range work {
@@ -268,6 +268,9 @@ func (e *Erasure) leftBehind(ctx context.Context, p Person, work []shardWork, ke
 	var index []string
 	fresh, segments := true, map[string]bool{}
 	for _, key := range keys {
+		if err := h.renew(ctx); err != nil {
+			return nil, err
+		}
 		switch {
 		case meansOf(key) == Derived:
 			index = append(index, key)
