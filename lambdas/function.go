@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -14,7 +15,12 @@ import (
 // Main runs a function as a Lambda process does: build, then answer events
 // until the process is ended.
 func Main(name string, build func(context.Context, Environment) (lambda.Handler, error)) {
-	handler, err := build(context.Background(), Process())
+	env := Process()
+	if memory := memoryOf(env); memory > 0 {
+		// Rather collect sooner than be killed: a trigger that is fails a sign-in.
+		debug.SetMemoryLimit(memory * 7 / 8)
+	}
+	handler, err := build(context.Background(), env)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "start %s: %v\n", name, err)
 		os.Exit(1)

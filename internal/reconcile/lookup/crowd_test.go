@@ -356,3 +356,28 @@ func heap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc) //nolint:gosec // far below
 }
+
+// TestRoomForEverybody: where nobody has arrived yet, everybody's row is remembered
+// in 16 bytes, and a user who is asked about again takes no request.
+func TestRoomForEverybody(t *testing.T) {
+	const users = 20_000
+	c := newCrowd(t, aliasPool(), 16)
+	c.leave(2, users, citizen, func(_ int, u userpool.User) (reconcile.PendingRow, bool) {
+		return reconcile.PendingRow{Sub: u.Sub, Verdict: verdict.Pending, Reason: verdict.NotSignedIn, Groups: []string{"customers"}}, true
+	})
+	read := &counted{Store: c.run()}
+	l := lookup.New(lookup.Options{Run: runID, Store: read, Now: c.clock.Now, Memory: 17 * users})
+	ask := func() int64 {
+		before := read.requests.Load()
+		for n := range users {
+			if row, known, err := l.Pending(t.Context(), citizen(n).Sub); err != nil || !known || len(row.Groups) != 1 {
+				t.Fatal(row, known, err)
+			}
+		}
+		return read.requests.Load() - before
+	}
+	ask()
+	if n := ask(); n > 0 {
+		t.Errorf("%d requests", n)
+	}
+}

@@ -16,16 +16,18 @@ import (
 	"poolferry/internal/userpool"
 )
 
-// identity stands for a sub: 128 bits of its hash. The first four bytes are those
-// that a names.Record has of it.
-type identity [16]byte
+// identity stands for a sub: 64 bits of its hash. The first four bytes are those
+// that a names.Record has of it. That two of ten million users have the same and
+// are in one bucket has a probability of one in a hundred million, and nobody can
+// bring it about: Cognito makes subs.
+type identity [8]byte
 
 func identityOf(sub string) identity {
 	sum := sha256.Sum256([]byte(sub))
-	return identity(sum[4:20])
+	return identity(sum[4:12])
 }
 
-// shelf are rows of users who have not arrived, 24 bytes each. Sets of groups are
+// shelf are rows of users who have not arrived, 16 bytes each. Sets of groups are
 // few, and kept once.
 type shelf struct {
 	rows   []row // by identity
@@ -71,7 +73,7 @@ func newShelf(rows []reconcile.PendingRow) (*shelf, error) {
 	return s, nil
 }
 
-func (s *shelf) bytes() int64 { return 24*int64(cap(s.rows)) + 24*int64(cap(s.groups)) + s.texts + 96 }
+func (s *shelf) bytes() int64 { return 16*int64(cap(s.rows)) + 24*int64(cap(s.groups)) + s.texts + 96 }
 
 // find returns the row of a sub.
 func (s *shelf) find(sub userpool.Sub) (reconcile.PendingRow, bool) {
