@@ -12,8 +12,9 @@ import (
 	"poolferry/internal/userpool"
 )
 
-// GuardBudget is how long a registration may take. Cognito gives up after 5 s.
-const GuardBudget = 3 * time.Second
+// GuardBudget is how long a registration may take. Cognito gives up after 5 s, and
+// the start of a cold function is among them.
+const GuardBudget = 2500 * time.Millisecond
 
 // SourceSignUp is the trigger source of a registration. It may be that of a user
 // who is being migrated, too: Cognito lists PreSignUp among the triggers of a
