@@ -199,6 +199,11 @@ It holds personal data: keep it as you keep the pools.` + exitStatus(map[int]str
 				newTalk(io.err).Say("Nobody has begun it.")
 				return nil
 			}
+			if retry != "" {
+				if _, err := os.Lstat(retry); !errors.Is(err, os.ErrNotExist) {
+					return &usageError{text: "--retry: " + retry + " exists already", next: "Choose another file."}
+				}
+			}
 			failures := r.Failures(cmd.Context(), p.ID)
 			if asJSON {
 				for f, err := range failures {
@@ -234,8 +239,12 @@ func (r imported) retry(ctx context.Context, io streams, id, name string) error 
 	if closed := file.Close(); err == nil {
 		err = closed
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return &adviceError{err, fmt.Sprintf("What %s holds is not all: do not use it.", name)}
+	case n == 0:
+		newTalk(io.err).Say("No row was refused: %s was not written.", name)
+		return os.Remove(name)
 	}
 	newTalk(io.err).Say("Rows in %s: %d. They hold personal data.", name, n)
 	return nil
