@@ -180,6 +180,9 @@ func New(ctx context.Context, o Options) (*World, error) {
 	w.SecretsManager = secretsmanager.New(o.Now)
 	w.Logs = logs.New(o.Now)
 	w.Quotas = servicequotas.New()
+	for _, category := range []string{"UserRead", "UserUpdate", "UserResourceRead", "UserResourceUpdate"} {
+		w.Quotas.Set(w.Target.Account, w.Target.Region, category, 2*unhurried) // as quota_raised says
+	}
 	w.Scheduler = scheduler.New(scheduler.Options{
 		Now: o.Now, Roles: w.Sandbox.IAM,
 		StepFunctions: func(ctx context.Context, call *wire.Call) (*wire.Reply, error) { return w.States.Serve(ctx, call) },
