@@ -18,8 +18,12 @@ func unknownCommand(root *cobra.Command, name string) error {
 }
 
 // flagError turns pflag's errors into usage errors, with the flag that was
-// probably meant.
+// probably meant. Where a command is mistyped its flags are looked for at what it
+// should be below, and the command is what is wrong.
 func flagError(cmd *cobra.Command, err error) error {
+	if name := cmd.Flags().Arg(0); name != "" && cmd.HasSubCommands() {
+		return unknownCommand(cmd, name)
+	}
 	text := err.Error()
 	if name, ok := strings.CutPrefix(text, "unknown flag: --"); ok {
 		text = fmt.Sprintf("%s has no flag --%s%s", cmd.CommandPath(), name, didYouMean(similarFlags(cmd, name)))
