@@ -49,8 +49,13 @@ func GuardSignup(ctx context.Context, env Environment) (lambda.Handler, error) {
 }
 
 // WelcomeUser builds the function that puts somebody who has just moved into their
-// groups.
+// groups. One that cannot be built gives events back: settling does its work.
 func WelcomeUser(ctx context.Context, env Environment) (lambda.Handler, error) {
+	handler, err := welcomeUser(ctx, env)
+	return orIdle(env, "welcome-user", handler, err), nil
+}
+
+func welcomeUser(ctx context.Context, env Environment) (lambda.Handler, error) {
 	cfg, err := config.FromEnv(env.Lookup)
 	if err != nil {
 		return nil, err
@@ -72,13 +77,28 @@ func WelcomeUser(ctx context.Context, env Environment) (lambda.Handler, error) {
 	return answer(welcomer.Handle), nil
 }
 
-// LegacyClaim builds the function that puts the source sub into tokens.
+// LegacyClaim builds the function that puts the source sub into tokens. One that
+// cannot be built gives events back.
 func LegacyClaim(_ context.Context, env Environment) (lambda.Handler, error) {
 	cfg, err := config.FromEnv(env.Lookup)
 	if err != nil {
-		return nil, err
+		return orIdle(env, "legacy-claim", nil, err), nil
 	}
 	return answer(hook.NewClaim(hook.ClaimOptions{Name: cfg.Claim.Name, AccessToken: cfg.Claim.AccessToken}).Handle), nil
+}
+
+// orIdle is the handler or, where there is an error instead, one that says so with
+// each event and gives it back. Everybody's sign-in passes these functions, moved
+// or not, and one that does not start fails them all.
+func orIdle(env Environment, name string, handler lambda.Handler, err error) lambda.Handler {
+	if err == nil {
+		return handler
+	}
+	log := telemetry.NewLogger(env.Stdout, nil)
+	return answer(func(ctx context.Context, event []byte) ([]byte, error) {
+		log.ErrorContext(ctx, name+" cannot start and does nothing", telemetry.KeyKind, string(fault.KindOf(err)), telemetry.KeyError, err.Error())
+		return event, nil
+	})
 }
 
 func newLookup(cfg *config.Config, run *store.Run, env Environment) *lookup.Lookup {

@@ -1,8 +1,13 @@
 package lambdas
 
 import (
+	"bytes"
+	"context"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
 
 	"poolferry/internal/hook"
 )
@@ -32,6 +37,23 @@ func TestMemoryOfHooks(t *testing.T) {
 	for _, value := range []string{"", "much", "-1"} {
 		if got := memoryOf(env(value, value != "")); got != 0 {
 			t.Errorf("%q: %d", value, got)
+		}
+	}
+}
+
+// TestUnconfigured: a function that every sign-in passes fails none for want of a
+// configuration that it can read.
+func TestUnconfigured(t *testing.T) {
+	const event = `{"version":"1","userName":"ann"}`
+	for name, build := range map[string]func(context.Context, Environment) (lambda.Handler, error){"welcome-user": WelcomeUser, "legacy-claim": LegacyClaim} {
+		var out bytes.Buffer
+		h, err := build(t.Context(), Environment{Lookup: func(string) (string, bool) { return "", false }, Stdout: &out, Now: time.Now})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		answer, err := h.Invoke(t.Context(), []byte(event))
+		if err != nil || string(answer) != event || !strings.Contains(out.String(), name+" cannot start") || !strings.Contains(out.String(), "ERROR") {
+			t.Errorf("%s: %s, %v, %s", name, answer, err, out.String())
 		}
 	}
 }
