@@ -206,6 +206,19 @@ func TestImporterLogHasPages(t *testing.T) {
 	}
 }
 
+// TestImporterLogHasNoName: pools have names that no log group can have.
+func TestImporterLogHasNoName(t *testing.T) {
+	for code, want := range map[string]fault.Kind{"InvalidParameterException": "", "ResourceNotFoundException": "", "InvalidArgument": fault.Invalid} {
+		var got fault.Kind
+		for _, err := range newImporter(t, apiError(400, code, "Value 'my people' at 'logGroupName' failed to satisfy constraint")).Log(t.Context(), "my people", tail.Job{ID: "import-1", Name: "tail"}) {
+			got = fault.KindOf(err)
+		}
+		if (got == "") != (want == "") {
+			t.Errorf("%s: %q", code, got)
+		}
+	}
+}
+
 // TestUpload: what S3 may answer, and that nobody is told the URL.
 func TestUpload(t *testing.T) {
 	const signature = "X-Amz-Signature=very-secret"

@@ -13,7 +13,8 @@ import (
 
 // Log yields the lines of a job's log, the first first. There are none where there
 // is no log: a job that cannot write has none (Cognito Developer Guide, viewing
-// the user pool import results).
+// the user pool import results). The name of a pool may have characters that the
+// name of a log group may not: nobody says where its log is then.
 func (i *Importer) Log(ctx context.Context, pool string, job tail.Job) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		in := &cloudwatchlogs.GetLogEventsInput{
@@ -23,7 +24,8 @@ func (i *Importer) Log(ctx context.Context, pool string, job tail.Job) iter.Seq2
 		}
 		for {
 			out, err := i.logs.GetLogEvents(ctx, in)
-			if Code(err) == "ResourceNotFoundException" {
+			switch Code(err) {
+			case "ResourceNotFoundException", "InvalidParameterException":
 				return
 			}
 			if err != nil {

@@ -132,15 +132,30 @@ func (t *Tail) results(ctx context.Context, p Plan, f FileState, job Job) (r Res
 		if t.o.Now().Sub(f.Job.Ended) < logPatience {
 			return r, true, nil
 		}
-		if job.State == JobSucceeded && job.Imported == f.Rows && job.Skipped == 0 && job.Failed == 0 {
-			for at := range v.outcomes { // the counters leave no doubt
-				v.outcomes[at] = Imported
+		if all := job.all(f.Rows); all != "" {
+			for at := range v.outcomes {
+				v.outcomes[at] = all
 			}
 		}
 	}
 	r = Results{Run: p.Run, ID: p.ID, File: f.File, Job: job.ID, JobState: job.State, Message: sentence(job.Message)}
 	r.Rows, err = t.writeOutcomes(ctx, f, file, v, &r)
 	return r, false, err
+}
+
+// all returns the outcome of all rows of a job where its counters leave no doubt,
+// empty where they do.
+func (j Job) all(rows int) Outcome {
+	switch {
+	case j.Imported+j.Skipped+j.Failed != rows:
+	case j.Imported == rows:
+		return Imported
+	case j.Skipped == rows:
+		return Skipped
+	case j.Failed == rows:
+		return Failed
+	}
+	return ""
 }
 
 // writeOutcomes writes what became of each line, and counts it.

@@ -467,6 +467,30 @@ func TestCountersLeaveNoDoubt(t *testing.T) {
 	})
 }
 
+// TestCountersOfOthers: nor is there any doubt where nobody was imported.
+func TestCountersOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for outcome, name := range map[string]string{"skipped": "there", "failed": "bad"} {
+			w := newWorld(t, user(1, name, verdict.NotSignedIn), user(2, name, verdict.NotSignedIn))
+			for _, u := range w.people.users {
+				if outcome == "skipped" {
+					w.pool.users[u.User.Username] = string(u.Sub)
+				}
+			}
+			w.begin()
+			w.pool.mute = true
+			if _, err := execute(t.Context(), w.tail(nil), func(o tail.ImportOutput) { time.Sleep(time.Duration(o.Wait) * time.Second) }); err != nil {
+				t.Fatal(err)
+			}
+			for sub, got := range w.outcomes() {
+				if got != outcome || len(w.pool.jobs) != 1 {
+					t.Errorf("%s is %s, want %s; %d jobs", sub, got, outcome, len(w.pool.jobs))
+				}
+			}
+		}
+	})
+}
+
 // TestUnknownAreTriedAgain: of a second attempt, who is there was created by the
 // first, as far as is known.
 func TestUnknownAreTriedAgain(t *testing.T) {
