@@ -7,6 +7,7 @@
 package stragglers
 
 import (
+	"regexp"
 	"time"
 
 	"poolferry/internal/reconcile/verdict"
@@ -69,7 +70,12 @@ const (
 	WarnDisabled     = "disabled"
 	WarnFactors      = "factors"
 	WarnNotSignedIn  = "excludes_not_signed_in"
+	WarnLogName      = "log_name"
 )
+
+// groupName are the names of log groups (CloudWatch Logs API reference,
+// GetLogEvents). Those of pools may have other characters.
+var groupName = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]*$`)
 
 // ViewOf returns what a plan comes to.
 func ViewOf(p tail.Plan, now time.Time) View {
@@ -100,6 +106,9 @@ func ViewOf(p tail.Plan, now time.Time) View {
 	}
 	warn(WarnNoCode, p.NoCode, "The target pool has no way to send them a code that they have verified: only an administrator can set a password for them.")
 	warn(WarnDisabled, imported[verdict.Disabled], "Disabled at the source, and enabled once they are imported: settling disables them after the next reconciliation, and never where settle.disabled is off. Until then whoever reads their messages can choose a password and sign in.")
+	if !groupName.MatchString(p.Target.Name) {
+		warn(WarnLogName, p.Rows, "The target pool's name has characters that no log group may have, and AWS does not say where the log of an import job is then. Without one nobody can tell who has failed. Try it with a few users, or rename the pool first.")
+	}
 	warn(WarnFactors, imported[verdict.MFA], "They have a second factor that does not come along: the target does not ask for it.")
 	return v
 }

@@ -79,6 +79,22 @@ func TestView(t *testing.T) {
 	}
 }
 
+// TestUnnameableLog: of a pool with such a name nobody knows where the log is.
+func TestUnnameableLog(t *testing.T) {
+	for name, want := range map[string]int{"people-new_2.x": 0, "people new": 600_289, "people@example": 600_289, "": 0} {
+		p, got := plan(), 0
+		p.Target.Name = name
+		for _, w := range stragglers.ViewOf(p, noon).Warnings {
+			if w.Warning == stragglers.WarnLogName {
+				got = w.Users
+			}
+		}
+		if got != want {
+			t.Errorf("%q: %d, want %d", name, got, want)
+		}
+	}
+}
+
 func standing(change ...func(*tail.Standing)) tail.Standing {
 	s := tail.Standing{Plan: plan(), State: &tail.State{
 		Opened: noon.Add(-30 * time.Minute), Updated: noon.Add(-time.Minute), Written: true, Files: []tail.FileState{
