@@ -18,7 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 
 	"poolferry/internal/cognito"
@@ -68,9 +67,7 @@ func migrate(t *testing.T, o rehearsal.Options, people ...cognitoidp.UserSpec) *
 			t.Error(err)
 		}
 	})
-	for _, p := range people {
-		m.put(p)
-	}
+	m.put(people...)
 	if err := os.WriteFile(m.config, m.YAML, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -137,10 +134,13 @@ func federated(p *cognitoidp.UserSpec) {
 	p.Status, p.Password = userpool.StatusExternalProvider, userpool.Secret{}
 }
 
-func (m *migration) put(p cognitoidp.UserSpec) {
+// put adds people to the source.
+func (m *migration) put(people ...cognitoidp.UserSpec) {
 	m.t.Helper()
-	if _, err := m.Cognito.PutUser(m.Source.PoolID, p); err != nil {
-		m.t.Fatal(err)
+	for _, p := range people {
+		if _, err := m.Cognito.PutUser(m.Source.PoolID, p); err != nil {
+			m.t.Fatal(err)
+		}
 	}
 }
 
@@ -306,10 +306,15 @@ func (m *migration) here() map[userpool.Sub]userpool.User {
 // deletes has the administrators delete somebody from both pools.
 func (m *migration) deletes(name string) {
 	m.t.Helper()
-	for _, site := range []rehearsal.Site{m.Source, m.Target} {
-		if _, err := administrator(site, m.Endpoint).AdminDeleteUser(m.t.Context(), &cip.AdminDeleteUserInput{UserPoolId: &site.PoolID, Username: aws.String(name)}); err != nil {
-			m.t.Fatal(err)
-		}
+	m.deletesAt(m.Source, name)
+	m.deletesAt(m.Target, name)
+}
+
+func (m *migration) deletesAt(site rehearsal.Site, name string) {
+	m.t.Helper()
+	_, err := administrator(site, m.Endpoint).AdminDeleteUser(m.t.Context(), &cip.AdminDeleteUserInput{UserPoolId: &site.PoolID, Username: &name})
+	if err != nil {
+		m.t.Fatal(err)
 	}
 }
 
