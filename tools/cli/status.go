@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"poolferry/internal/cutover"
 	"poolferry/internal/fault"
 	"poolferry/internal/reconcile"
 	"poolferry/internal/seeding"
@@ -134,6 +135,9 @@ func (r reconciled) known(ctx context.Context) (k standing.Known, err error) {
 	if k.Settle, err = r.settled(ctx); err != nil {
 		return k, err
 	}
+	if k.Cutover, err = r.cutOverJournal(ctx); err != nil {
+		return k, err
+	}
 	// Asking where a seeding stands reaches no pool, so it takes no export role.
 	status, err := seeding.New(seeding.Options{Run: r.Run, Store: r.bucket, Now: time.Now}).Status(ctx, 0)
 	switch {
@@ -145,6 +149,15 @@ func (r reconciled) known(ctx context.Context) (k standing.Known, err error) {
 		return k, r.missing(err, 0)
 	}
 	return k, nil
+}
+
+// cutOverJournal returns how far the cut-over is; nil where nobody has begun one.
+func (r reconciled) cutOverJournal(ctx context.Context) (*cutover.Journal, error) {
+	j, _, err := r.bucket.ReadCutoverJournal(ctx)
+	if fault.KindOf(err) == fault.NotFound {
+		return nil, nil
+	}
+	return &j, err
 }
 
 // settled returns how the settling stands; nil where nothing was settled. Asking
@@ -197,6 +210,11 @@ func (r run) words(step standing.Step, s standing.Status) string {
 		return fmt.Sprintf("It will not end by waiting. See who is left, and why, with %s.", r.command("reconcile pending"))
 	case standing.Wait:
 		return fmt.Sprintf("It goes on by itself. %s shows it all the time, %s is for people without a terminal.", r.command("status --watch"), r.command("report"))
+	case standing.Finish:
+		return fmt.Sprintf("A cut-over or its roll-back is under way, or was killed: %s goes on with it, %s takes it back.", r.command("cutover"), r.command("rollback"))
+	case standing.Afterwards:
+		return fmt.Sprintf("The run is cut over. %s looks whether it still is, %s takes it back, and %s deletes what was staged when nobody needs it any more.",
+			r.command("cutover check"), r.command("rollback"), r.command("purge"))
 	case standing.WaitForRun:
 		return fmt.Sprintf("The first reconciliation is at work. See %s.", r.command("reconcile status"))
 	}

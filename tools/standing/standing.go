@@ -16,6 +16,7 @@ import (
 	"slices"
 	"time"
 
+	"poolferry/internal/cutover"
 	"poolferry/internal/reconcile"
 	"poolferry/internal/reconcile/forecast"
 	"poolferry/internal/reconcile/progress"
@@ -35,6 +36,7 @@ type Status struct {
 	LastRuns []Past            `json:"last_runs"` // the latest first; never null
 	Seeding  *Seeding          `json:"seeding,omitempty"`
 	Settle   *Settle           `json:"settle,omitempty"`
+	Cutover  *Cutover          `json:"cutover,omitempty"`
 	Running  *Running          `json:"running,omitempty"`
 
 	now time.Time
@@ -73,6 +75,13 @@ type Past struct {
 	Failure    string    `json:"failure,omitempty"`
 
 	counted bool // anybody at all
+}
+
+// Cutover is how far the end of the migration is.
+type Cutover struct {
+	ID      string        `json:"id"`
+	State   cutover.State `json:"state"`
+	Updated time.Time     `json:"updated"`
 }
 
 // State is what became of a reconciliation.
@@ -127,8 +136,9 @@ type Known struct {
 	// Summary is that of the reconciliation whose figures are shown; nil where it
 	// is gone, and then there are the reasons of pending users alone.
 	Summary *reconcile.Summary
-	Seeding *seeding.Status // nil where nothing was seeded
-	Settle  *settle.Status  // nil where nothing was settled
+	Seeding *seeding.Status  // nil where nothing was seeded
+	Settle  *settle.Status   // nil where nothing was settled
+	Cutover *cutover.Journal // nil where nobody has begun one
 }
 
 // pastRuns is how many reconciliations a status lists.
@@ -155,6 +165,9 @@ func New(k Known) Status {
 	}
 	if k.Settle != nil {
 		s.Settle = &Settle{Settled: k.Settle.Settled, Failed: k.Settle.Failed + k.Settle.GivenUp, GivenUp: k.Settle.GivenUp, Left: k.Settle.Left}
+	}
+	if j := k.Cutover; j != nil {
+		s.Cutover = &Cutover{ID: j.ID, State: j.State, Updated: j.Updated}
 	}
 	return s
 }
@@ -258,6 +271,8 @@ const (
 	Remind     Step = "remind"      // it will not end by waiting
 	Wait       Step = "wait"        // it goes on by itself
 	WaitForRun Step = "wait_for_it" // the first reconciliation is at work
+	Finish     Step = "finish"      // a cut-over, or a roll-back, has not come to its end
+	Afterwards Step = "afterwards"  // the run is cut over
 )
 
 // Next returns what an operator can do, the most urgent first.
@@ -267,6 +282,13 @@ func (s Status) Next() []Step {
 		if when {
 			steps = append(steps, step)
 		}
+	}
+	switch {
+	case s.Cutover == nil || s.Cutover.State == cutover.RolledBack:
+	case s.Cutover.State == cutover.CutOver:
+		return append(steps, Afterwards)
+	default:
+		return append(steps, Finish)
 	}
 	last, ran := s.Last()
 	working := s.Running != nil && !s.Running.Expired

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"poolferry/internal/cutover"
 	"poolferry/internal/manifest"
 	"poolferry/internal/reconcile"
 	"poolferry/internal/reconcile/progress"
@@ -145,10 +146,16 @@ func states() map[string]standing.Known {
 	}
 	complete := known(history(point("a", 1, 905, 0), point("b", 0, 905, 0)))
 	complete.Settle = &settle.Status{Settled: 905}
+	ended := func(state cutover.State) standing.Known {
+		k := complete
+		k.Cutover = &cutover.Journal{ID: "cutover-1", State: state, Updated: noon.Add(-time.Hour)}
+		return k
+	}
 	return map[string]standing.Known{
 		"half": half, "fresh": fresh, "staged": staged, "ready": ready, "first": first, "failed": failed,
 		"critical": known(history(critical)), "partial": known(history(partial)), "stalled": known(stalled),
 		"confirm": known(history(point("a", 1, 900, 5), point("b", 0, 905, 0))), "complete": complete,
+		"cut-over": ended(cutover.CutOver), "cutting": ended(cutover.CuttingOver), "rolled": ended(cutover.RolledBack),
 		"nobody": known(history(point("a", 0, 0, 0))),
 	}
 }
@@ -171,11 +178,14 @@ func TestStatus(t *testing.T) {
 		"confirm":  {[]standing.Step{standing.Confirm}, false, 100},
 		"complete": {[]standing.Step{standing.CutOver}, false, 100},
 		"nobody":   {[]standing.Step{standing.Confirm}, false, 100},
+		"cut-over": {[]standing.Step{standing.Afterwards}, false, 100},
+		"cutting":  {[]standing.Step{standing.Finish}, false, 100},
+		"rolled":   {[]standing.Step{standing.CutOver}, false, 100},
 	}
 	for name, k := range states() {
 		t.Run(name, func(t *testing.T) {
 			want, s := tests[name], standing.New(k)
-			if got := s.Next(); !slices.Equal(got, want.next) || s.Troubled() != want.troubled || s.Complete != (name == "complete") {
+			if got := s.Next(); !slices.Equal(got, want.next) || s.Troubled() != want.troubled || s.Complete != (name == "complete" || k.Cutover != nil) {
 				t.Errorf("next %v, troubled %v, complete %v; want %+v", got, s.Troubled(), s.Complete, want)
 			}
 			data, err := json.Marshal(s)

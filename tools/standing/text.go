@@ -53,6 +53,9 @@ func (s Status) WriteText(w io.Writer) error {
 	if s.Settle != nil {
 		row(&b, "settled", "%s", s.Settle.line())
 	}
+	if s.Cutover != nil {
+		row(&b, "cut-over", "%s, %s", strings.ReplaceAll(string(s.Cutover.State), "-", " "), moment(s.Cutover.Updated, s.now))
+	}
 	if s.Running != nil {
 		s.Running.row(&b, s.now)
 	}

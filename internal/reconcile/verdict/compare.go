@@ -6,8 +6,8 @@ import (
 	"poolferry/internal/userpool"
 )
 
-// compare looks at a user who is on both sides.
-func (r Rules) compare(staged, arrived userpool.User) (found []Finding) {
+// compare looks at a user who is on both sides; imported as in Case.
+func (r Rules) compare(staged, arrived userpool.User, imported bool) (found []Finding) {
 	surprise := func(detail string, is bool) {
 		if is {
 			found = append(found, NewFinding(StatusSurprise, staged.Sub, arrived.Sub, detail))
@@ -30,7 +30,7 @@ func (r Rules) compare(staged, arrived userpool.User) (found []Finding) {
 			found = append(found, NewFinding(MFADowngrade, staged.Sub, arrived.Sub, "moved_without:"+factors(staged)))
 		}
 	}
-	if f, ok := r.drift(staged, arrived); ok {
+	if f, ok := r.drift(staged, arrived, imported); ok {
 		found = append(found, f)
 	}
 	return found
@@ -39,14 +39,19 @@ func (r Rules) compare(staged, arrived userpool.User) (found []Finding) {
 // drift compares the mapped attributes with those at the target. Only a target
 // user that was never changed says anything: whatever is written there later
 // wins. When both sides differ without that, the source has changed, and the
-// times tell whether before the move or after.
-func (r Rules) drift(staged, arrived userpool.User) (Finding, bool) {
+// times tell whether before the move or after. A CSV file cannot hold every value:
+// what an import has left out says nothing of the source.
+func (r Rules) drift(staged, arrived userpool.User, imported bool) (Finding, bool) {
 	if arrived.Created.IsZero() || arrived.Modified.IsZero() || arrived.Modified.Sub(arrived.Created) > sameWrite {
 		return Finding{}, false
 	}
 	names := r.differences(staged.Attributes, arrived.Attributes)
 	if len(names) == 0 {
 		return Finding{}, false
+	}
+	missing := func(name string) bool { return arrived.Attributes[name] == "" }
+	if imported && !slices.ContainsFunc(names, func(name string) bool { return !missing(name) }) {
+		return NewFinding(Drift, staged.Sub, arrived.Sub, "left_out_by_import", names...), true
 	}
 	if staged.Modified.After(arrived.Created) || r.GenerationOpened.After(arrived.Created) {
 		return NewFinding(SourceAhead, staged.Sub, arrived.Sub, "changed_after_move", names...), true

@@ -116,7 +116,7 @@ func (r Rules) arrived(c Case) Decision {
 		d.Verdict, d.Reason = Migrated, reasonOf(partner.Status)
 	}
 	if c.Staged != nil {
-		d.Findings = append(d.Findings, r.compare(*c.Staged, *partner)...)
+		d.Findings = append(d.Findings, r.compare(*c.Staged, *partner, c.Imported)...)
 	}
 	return d
 }

@@ -302,6 +302,20 @@ func TestMFAPolicies(t *testing.T) {
 	}
 }
 
+// TestLeftOutByImport: a CSV file cannot hold every value, and what is missing for
+// that says nothing of the source. What is otherwise does.
+func TestLeftOutByImport(t *testing.T) {
+	for want, user := range map[string]userpool.User{
+		"left_out_by_import":  arrived(attr("name", "")),
+		"changed_before_move": arrived(attr("name", ""), attr("email", "b@example.com")),
+	} {
+		found := rules().Decide(verdict.Case{Staged: staged(), Arrived: list(user), Imported: true}).Findings
+		if len(found) != 1 || found[0].Kind != verdict.Drift || found[0].Detail != want {
+			t.Errorf("findings %v, want drift by %s", found, want)
+		}
+	}
+}
+
 func TestDrift(t *testing.T) {
 	day := 24 * time.Hour
 	later := func(u *userpool.User) { u.Modified = u.Created.Add(6 * time.Second) }
