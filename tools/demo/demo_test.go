@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"poolferry/internal/sandbox/cognitoidp"
 	"poolferry/internal/sandbox/crowd"
 	"poolferry/internal/userpool"
 )
@@ -228,6 +229,25 @@ func TestNoticesWhatIsWrong(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNoticesASquatter: whatever fails meanwhile, a stranger gets no address of
+// somebody who is still to come.
+func TestNoticesASquatter(t *testing.T) {
+	for _, faults := range []string{"", "states=duplicate:1%"} {
+		d, err := begin(t.Context(), Options{Users: 60, Seed: 1, Faults: faults, Now: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = d.world.Close() })
+		if err := d.world.Cognito.SetTriggers(d.world.Target.PoolID, cognitoidp.Triggers{}); err != nil {
+			t.Fatal(err)
+		}
+		d.register()
+		if got := strings.Join(d.tally.result().Surprises, "\n"); !strings.Contains(got, "a stranger has the address") {
+			t.Errorf("with faults %q: surprises %q", faults, got)
+		}
 	}
 }
 

@@ -40,9 +40,10 @@ func (d *demo) signUp(p crowd.Person, address string, welcome bool) {
 		d.own++
 	case code == "UserLambdaValidationException" && !welcome:
 		d.signUps.Refused++
-	case d.options.Faults != "" && err != nil:
-	case d.options.Faults != "": // the guard could not be asked
+	case err == nil: // whatever has failed meanwhile
 		d.own++
+		d.tally.surprise(fmt.Sprintf("registration %d: a stranger has the address of somebody who is still to come", p.Index))
+	case d.options.Faults != "": // the guard, or Cognito, could not be asked
 	default:
 		d.tally.surprise(fmt.Sprintf("registration %d: welcome: %v, Cognito said %q", p.Index, welcome, code))
 	}
