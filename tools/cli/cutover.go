@@ -219,7 +219,7 @@ func (r run) cutOver(ctx context.Context, io streams, c *cutover.Cutover, choice
 		if err := confirm.typed(ctx, io, "Go on?", r.Target.PoolID); err != nil {
 			return out, err
 		}
-		if out, err = r.goOn(ctx, c); err == nil && !out.Done {
+		if out, err = r.goOn(ctx, io, c); err == nil && !out.Done {
 			err = &adviceError{
 				fmt.Errorf("run %s is not cut over: cut-over %s was being rolled back, and that is done now", r.Run, out.ID),
 				fmt.Sprintf("To cut over after all, begin again with %s.", r.command("cutover")),
@@ -245,7 +245,7 @@ func (r run) cutOver(ctx context.Context, io streams, c *cutover.Cutover, choice
 	if err := c.Begin(ctx, p, operator()); err != nil {
 		return out, r.taken(err)
 	}
-	out, err = r.goOn(ctx, c)
+	out, err = r.goOn(ctx, io, c)
 	out.Plan = &p
 	if err == nil {
 		talk.Say("Run %s is cut over. Should it have to be taken back, %s does.", r.Run, r.command("rollback"))
@@ -278,11 +278,14 @@ func (r run) terraform(phase string) string {
 }
 
 // goOn does the work, and says how it ended.
-func (r run) goOn(ctx context.Context, c *cutover.Cutover) (changeover.Outcome, error) {
+func (r run) goOn(ctx context.Context, io streams, c *cutover.Cutover) (changeover.Outcome, error) {
 	j, err := c.GoOn(ctx)
 	out := changeover.NewOutcome(r.Run, r.Target.PoolID, &j)
 	switch {
-	case err == nil || ctx.Err() != nil:
+	case err == nil:
+		return out, nil
+	case ctx.Err() != nil:
+		newTalk(io.err).Say("Interrupted: it is %s. %s goes on where it was; %s takes it back.", j.State, r.command("cutover"), r.command("rollback"))
 		return out, err
 	case errors.Is(err, cutover.ErrTaken):
 		return out, r.taken(err)

@@ -2,6 +2,8 @@ package cli_test
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -85,6 +87,15 @@ func TestCutover(t *testing.T) {
 		t.Errorf("the plan shows a secret, or somebody: %s", plan)
 	}
 	o.types("cutover check", cli.ExitFindings, "not cut over", "LambdaConfig.UserMigration")
+
+	// Ctrl-C, half-way.
+	ctx, stop := context.WithCancel(t.Context())
+	talk := &until{word: "Changing pool", then: stop}
+	if code := cli.Main(ctx, strings.Fields("cutover --yes --config "+o.config+accept), strings.NewReader(""), io.Discard, talk); code != cli.ExitInterrupted ||
+		!strings.Contains(talk.text.String(), "Interrupted: it is cutting-over.") || !strings.Contains(talk.text.String(), "poolferry rollback") {
+		t.Errorf("interrupted: exit %d, %s", code, talk.text.String())
+	}
+	o.types("rollback --yes", cli.ExitDone, "is rolled back")
 
 	done := object[outcome](t, o.types("cutover --yes --json"+accept, cli.ExitDone, "Changing pool", "Proving it by signing in", "is cut over", "poolferry rollback"))
 	if !done.Done || done.RolledBack || !done.SRPSignIn || done.State != "cut-over" || done.Plan == nil {

@@ -94,7 +94,7 @@ func (r run) rollBack(ctx context.Context, io streams, c *cutover.Cutover, keep 
 	if err := c.BeginRollBack(ctx, p, operator(), keep); err != nil {
 		return out, r.taken(err)
 	}
-	out, err = r.goOn(ctx, c)
+	out, err = r.goOn(ctx, io, c)
 	if out.RolledBack && err != nil && fault.KindOf(err) == fault.Conflict && j.State == cutover.RollingBack {
 		// The failure that began the roll-back: that it is finished is what was asked
 		// for now.
