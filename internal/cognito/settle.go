@@ -89,7 +89,7 @@ func (s *Settler) CreateGroup(ctx context.Context, g manifest.Group) error {
 	case "":
 	case "GroupExistsException":
 		return fault.New(fault.AlreadyExists, "create group %q in pool %s: %w", g.Name, s.poolID, err)
-	case "LimitExceededException": // of groups, not of requests: waiting does not help
+	case codeLimit:
 		return fault.New(fault.Invalid, "create group %q in pool %s, which has as many as Cognito allows: %w", g.Name, s.poolID, err)
 	}
 	if err != nil {
@@ -132,7 +132,10 @@ func (s *Settler) PreferSMS(ctx context.Context, username string) error {
 	return nil
 }
 
-const codeNoResource = "ResourceNotFoundException"
+const (
+	codeNoResource = "ResourceNotFoundException"
+	codeLimit      = "LimitExceededException" // of things, not of requests: waiting does not help
+)
 
 // failed classifies an error. Cognito answers NotAuthorizedException where the state
 // of the user does not allow something; what a role may not do is another code, or
@@ -140,6 +143,9 @@ const codeNoResource = "ResourceNotFoundException"
 func (s *Settler) failed(what string, err error) error {
 	err = fmt.Errorf("%s of pool %s: %w", what, s.poolID, err)
 	if Code(err) == "NotAuthorizedException" && !slices.ContainsFunc(ourFault, func(text string) bool { return strings.Contains(err.Error(), text) }) {
+		return &fault.Error{Kind: fault.Invalid, Err: err}
+	}
+	if Code(err) == codeLimit {
 		return &fault.Error{Kind: fault.Invalid, Err: err}
 	}
 	return classify(err)
