@@ -118,6 +118,7 @@ func edit(old, new string) func(string) string {
 }
 
 func TestBinaryAnswersAsInProcess(t *testing.T) {
+	t.Parallel()
 	binary := built(t)
 	const throttle, fail, noRole = "source.AdminInitiateAuth=throttle:100%", "source.AdminInitiateAuth=error:100%", "sts.AssumeRole=error:100%"
 	tests := []struct {
@@ -231,6 +232,7 @@ func TestBinaryAnswersAsInProcess(t *testing.T) {
 // TestBinaryWithoutConfiguration: a process that cannot start says why in its
 // log and is reported as an exit, which no Retry matches by a kind's name.
 func TestBinaryWithoutConfiguration(t *testing.T) {
+	t.Parallel()
 	binary := built(t)
 	var log syncBuffer
 	runner := lambda.NewBinary(binary, nil, &log)

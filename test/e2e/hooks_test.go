@@ -12,6 +12,7 @@ import (
 // registers under the name of somebody who can. Who cannot move by signing in may
 // register.
 func TestGuard(t *testing.T) {
+	t.Parallel()
 	for _, source := range []string{"", "PreSignUp_SignUp", "PreSignUp_AdminCreateUser", "PreSignUp_ExternalProvider", "PreSignUp_Later", "none"} {
 		t.Run("migration is "+source, func(t *testing.T) {
 			t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"hash/fnv"
 	"os"
@@ -39,6 +40,10 @@ const asTool = "POOLFERRY_E2E_TOOL"
 func TestMain(m *testing.M) {
 	if os.Getenv(asTool) != "" {
 		os.Exit(cli.Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	// Most of the time these tests wait: for state machines, import jobs, processes.
+	if err := flag.Set("test.parallel", "5"); err != nil {
+		panic(err)
 	}
 	os.Exit(m.Run())
 }

@@ -114,6 +114,7 @@ func openWith(t *testing.T, users ...cognitoidp.UserSpec) *rehearsal.World {
 }
 
 func TestProfileFromTokenEqualsLookup(t *testing.T) {
+	t.Parallel()
 	w := openWith(t, carl())
 	if lost := loses(t, w); lost != nil {
 		t.Fatalf("the rehearsal's client loses %v", lost)
@@ -132,6 +133,7 @@ func TestProfileFromTokenEqualsLookup(t *testing.T) {
 // A client that may not read an attribute gets no claim of it: the token path
 // loses it, the lookup does not, and IDTokenLoses tells beforehand.
 func TestProfileFromTokenLosesWhatTheClientCannotRead(t *testing.T) {
+	t.Parallel()
 	w := openWith(t, carl())
 	restrictClient(t, w, kept)
 	if diff := cmp.Diff([]string{kept}, loses(t, w)); diff != "" {
@@ -143,6 +145,7 @@ func TestProfileFromTokenLosesWhatTheClientCannotRead(t *testing.T) {
 // The same with a trigger of the source pool that suppresses the claim. Nobody
 // can know what it suppresses, so every attribute counts as lost.
 func TestProfileFromTokenLosesWhatATriggerSuppresses(t *testing.T) {
+	t.Parallel()
 	w := openWith(t, carl())
 	suppress := awslambda.NewHandler(func(_ context.Context, event map[string]any) (map[string]any, error) {
 		event["response"] = map[string]any{"claimsOverrideDetails": map[string]any{"claimsToSuppress": []string{kept}}}

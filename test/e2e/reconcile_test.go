@@ -114,6 +114,7 @@ func execute(t *testing.T, w *rehearsal.World, definition string) {
 // TestReconciliationAgreesWithThePools counts both pools through the AWS API,
 // user by user, and wants the reconciliation to say the same.
 func TestReconciliationAgreesWithThePools(t *testing.T) {
+	t.Parallel()
 	w, r := halfDone(t, rehearsal.Options{Users: 260, Seed: 5})
 	execute(t, w, statemachines.Reconcile)
 	source, target := listed(t, w.Source, w.Endpoint), listed(t, w.Target, w.Endpoint)
@@ -191,6 +192,7 @@ func TestReconciliationAgreesWithThePools(t *testing.T) {
 
 // TestTwoReconciliationsAtOnce: one works, the other says who does.
 func TestTwoReconciliationsAtOnce(t *testing.T) {
+	t.Parallel()
 	w, r := halfDone(t, rehearsal.Options{Users: 90, Seed: 6, Faults: "lambda.scan-target=delay:300ms"})
 	workflows, err := w.Workflows(t.Context())
 	if err != nil {
@@ -217,6 +219,7 @@ func TestTwoReconciliationsAtOnce(t *testing.T) {
 // reconciliation that is partial or failed, with the words for it, and after it
 // one that is whole.
 func TestNeverCompleteWhereSomethingFails(t *testing.T) {
+	t.Parallel()
 	for function, want := range map[string]string{
 		"index-manifest": "Unread", "scan-target": "Unread", "match-names": "Lambda.TooManyRequestsException", "compare-bucket": "buckets_missing",
 	} {
@@ -281,6 +284,7 @@ func everybodyMoved(t *testing.T, people int, stage func(*testing.T, *rehearsal.
 // it yet, the second does, says so and disables the schedule; the third has
 // nothing more to say.
 func TestCompletion(t *testing.T) {
+	t.Parallel()
 	const people = 70
 	w, r := everybodyMoved(t, people, preseed)
 	schedules := scheduler.NewFromConfig(aws.Config{

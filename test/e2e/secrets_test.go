@@ -78,6 +78,7 @@ func (r run) decisions(t *testing.T) (found []decision) {
 // As it is deployed: neither environment nor file has a secret, and the role has
 // the deployed policy, all of which it needs.
 func TestSecretsFromSecretsManager(t *testing.T) {
+	t.Parallel()
 	for name, binary := range map[string]func(*testing.T) string{"in process": func(*testing.T) string { return "" }, "binary": built} {
 		t.Run(name, func(t *testing.T) {
 			r := vaulted(t, binary(t))
@@ -104,6 +105,7 @@ func TestSecretsFromSecretsManager(t *testing.T) {
 // What a cold start could not read the next sign-in reads, as soon as it may;
 // until then nobody is let in, and the audit trail says why.
 func TestSecretsAreTriedAgain(t *testing.T) {
+	t.Parallel()
 	r := vaulted(t, "")
 	w := r.world
 	base, err := infra.Render(infra.MigrateUser, map[string]string{
@@ -159,6 +161,7 @@ func TestSecretsAreTriedAgain(t *testing.T) {
 
 // A secret that is no key is refused at the start, like any wrong configuration.
 func TestSecretsThatAreWrong(t *testing.T) {
+	t.Parallel()
 	r := vaulted(t, "")
 	w := r.world
 	put := func(value string) {

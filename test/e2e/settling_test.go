@@ -19,6 +19,7 @@ import (
 // schedule goes on, for only a reconciliation goes on with settling, and nobody is
 // told that this is the end: users are to be disabled yet.
 func TestUnsettledIsNotTheEnd(t *testing.T) {
+	t.Parallel()
 	w, err := rehearsal.New(t.Context(), rehearsal.Options{Seed: 8, Speed: 50, Now: time.Now, Faults: "lambda.settle-users=throttle:100%"})
 	if err != nil {
 		t.Fatal(err)

@@ -148,7 +148,7 @@ func TestTailKilledInEveryState(t *testing.T) {
 	t.Parallel()
 	const n = 6
 	m := staged(t, rehearsal.Options{
-		Speed: 40, ImportPace: cognitoidp.ImportPace{Pending: 2 * time.Second},
+		Speed: 40, ImportPace: cognitoidp.ImportPace{Pending: 5 * time.Second},
 		Faults: "lambda.open-tail=delay:40ms,lambda.write-tail=delay:40ms,lambda.import-tail=delay:40ms,lambda.close-tail=delay:80ms",
 	}, left(n)...)
 	m.plans()
@@ -295,7 +295,7 @@ func (m *migration) invokes(function string) {
 func TestSignInDuringTheImport(t *testing.T) {
 	t.Parallel()
 	m := staged(t, rehearsal.Options{
-		Speed: 20, ImportPace: cognitoidp.ImportPace{Pending: 20 * time.Millisecond, RowsPerSecond: 10}, // a row each 100 ms
+		Speed: 20, ImportPace: cognitoidp.ImportPace{Pending: 20 * time.Millisecond, RowsPerSecond: 5}, // a row each 200 ms
 	}, append(left(10), persons("before-plan", "after-plan", "after-file", "after-import")...)...)
 	names := map[userpool.Sub]string{}
 	for u := range m.Cognito.Users(m.Source.PoolID) {

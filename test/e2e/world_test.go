@@ -38,6 +38,7 @@ func app(t *testing.T, w *rehearsal.World) *cognito.App {
 // What arrives at the target is what the mapping says, and a second sign-in is
 // no business of the source.
 func TestUserArrivesWhole(t *testing.T) {
+	t.Parallel()
 	w := openWith(t, carl())
 	for range 2 {
 		got, err := app(t, w).SignIn(t.Context(), "carl@example.com", userpool.NewSecret("Canary-carl-1!"), nil)
@@ -73,6 +74,7 @@ func TestUserArrivesWhole(t *testing.T) {
 // Many devices of one person sign in for the first time at once, some with the
 // wrong password: one user, and nobody in by the wrong one.
 func TestFirstSignInsAtOnce(t *testing.T) {
+	t.Parallel()
 	w := openWith(t, carl())
 	client := app(t, w)
 	var in, out sync.Map
@@ -103,6 +105,7 @@ func TestFirstSignInsAtOnce(t *testing.T) {
 // The whole crowd, in both shapes of pools, with the function as the binary that
 // is deployed, and with AWS in a bad mood.
 func TestCrowd(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		shape  crowd.Shape
