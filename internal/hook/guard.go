@@ -8,6 +8,8 @@ import (
 
 	"poolferry/internal/fault"
 	"poolferry/internal/reconcile/lookup"
+	"poolferry/internal/reconcile/names"
+	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/trigger/envelope"
 	"poolferry/internal/userpool"
 )
@@ -97,7 +99,7 @@ type signUpEvent struct {
 //	any other, known or not          (nobody asks)                the event
 //
 // Nobody is locked out for the sake of somebody whom the trigger cannot move:
-// lookup.Movable.
+// lookup.Movable, and comes.
 func (g *Guard) Handle(ctx context.Context, payload []byte) ([]byte, error) {
 	invoke := fault.Boundary(func(ctx context.Context, payload []byte) ([]byte, error) {
 		if err := g.handle(ctx, payload); err != nil {
@@ -183,7 +185,7 @@ func (g *Guard) decide(ctx context.Context, event signUpEvent, s *SignUp) {
 		s.of(owners[i])
 		return
 	}
-	i := slices.IndexFunc(owners, func(o lookup.Owner) bool { return lookup.Movable(o.Reason) })
+	i := slices.IndexFunc(owners, comes)
 	if i < 0 {
 		s.Reason = reasonUnmovable
 		s.of(owners[0])
@@ -214,6 +216,18 @@ func addressed(u userpool.User) (typed userpool.User) {
 		typed.Attributes = userpool.Attributes{attribute: u.Username}
 	}
 	return typed
+}
+
+// comes reports whether a name is kept for its owner. The source demands a new
+// password of whoever has no verified address, and can send no code: they can move
+// by nothing that they do themselves. Their address is for whoever proves to have
+// it, for Cognito confirms nobody without; their username is kept, for nobody
+// proves that.
+func comes(o lookup.Owner) bool {
+	if o.Reason == verdict.NoVerifiedContact && (o.Kind == names.Email || o.Kind == names.Phone) {
+		return false
+	}
+	return lookup.Movable(o.Reason)
 }
 
 // of fills in who the owner is.

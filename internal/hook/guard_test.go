@@ -78,6 +78,8 @@ func TestGuard(t *testing.T) {
 		{"somebody's name", "sign-up.json", []lookup.Owner{ann}, nil, "", taken, "SignUpRefused 5e1f-ann not_signed_in"},
 		{"members that came later", "sign-up-added-members.json", []lookup.Owner{ann}, nil, "", taken, "SignUpRefused 5e1f-ann not_signed_in"},
 		{"disabled", "sign-up.json", []lookup.Owner{owner("d", verdict.Disabled)}, nil, "", taken, "SignUpRefused d disabled"},
+		{"can be sent no code, by an address", "sign-up.json", []lookup.Owner{owner("v", verdict.NoVerifiedContact)}, nil, "", "", "SignUpAllowed owner_cannot_move v no_verified_contact"},
+		{"can be sent no code, by a username", "sign-up.json", []lookup.Owner{{Sub: "v", Reason: verdict.NoVerifiedContact, Kind: names.Username}}, nil, "", taken, "SignUpRefused v no_verified_contact"},
 		{"has to reset", "sign-up.json", []lookup.Owner{owner("r", verdict.ResetRequired)}, nil, "", taken, "SignUpRefused r reset_required"},
 		{"several, one of whom can move", "sign-up.json", []lookup.Owner{owner("f", verdict.Federated), ann}, nil, "", taken, "SignUpRefused 5e1f-ann not_signed_in"},
 		{"federated", "sign-up.json", []lookup.Owner{owner("f", verdict.Federated)}, nil, "", "", "SignUpAllowed owner_cannot_move f federated"},
