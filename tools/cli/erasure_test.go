@@ -67,9 +67,9 @@ func TestForgetAndPurge(t *testing.T) {
 	o.types("forget --check "+sub, cli.ExitFindings, "left          5 traces", "gen-1/shards/", "(old version ")
 	o.types("forget --check 00000000-0000-4000-8000-000000000000", cli.ExitDone, "none: run rehearsal was never told", "none found")
 	o.types("forget "+sub+" --yes", cli.ExitFailed, "still in the source pool", "Nothing was changed")
-	deletes(t, w, w.Source.Region, w.Source.PoolID, moved.LegacyUsername, w.Source.Operator)
+	deletes(t, w, w.Source.Region, w.Source.PoolID, moved.LegacyUsername, w.Source.Administrator)
 	o.types("forget "+sub+" --yes", cli.ExitFailed, "still in the target pool, as user "+string(moved.Sub), "Delete the user of the target pool")
-	deletes(t, w, w.Target.Region, w.Target.PoolID, moved.Username, w.Target.Operator)
+	deletes(t, w, w.Target.Region, w.Target.PoolID, moved.Username, w.Target.Administrator)
 
 	run := store.NewRun(o.bucket, "rehearsal")
 	lease, tag, err := run.ReadLease(t.Context())

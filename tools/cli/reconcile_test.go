@@ -24,7 +24,7 @@ import (
 // newMigration is an operator of a world that the test can act in, too.
 func newMigration(t *testing.T, users int, faults ...string) (*operator, *rehearsal.World) {
 	t.Helper()
-	w, err := rehearsal.New(t.Context(), rehearsal.Options{Users: users, Seed: 3, Speed: 100, Now: time.Now, Faults: strings.Join(faults, ",")})
+	w, err := rehearsal.New(t.Context(), rehearsal.Options{Users: users, Seed: 3, Speed: 100, Now: time.Now, Faults: strings.Join(faults, ","), LeastOperator: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -104,7 +104,7 @@ func begin(ctx context.Context, o Options) (*demo, error) {
 	d.functionLog = &record{also: d.audit}
 	var err error
 	d.world, err = rehearsal.New(ctx, rehearsal.Options{
-		Users: o.Users, Seed: o.Seed, Shape: o.Shape, Latency: o.Latency, Faults: o.Faults, Now: o.Now, Speed: waitsFaster,
+		Users: o.Users, Seed: o.Seed, Shape: o.Shape, Latency: o.Latency, Faults: o.Faults, Now: o.Now, Speed: waitsFaster, LeastOperator: true,
 		FunctionLog: d.functionLog, RequestLog: d.requestLog,
 		// Answers are searched as they go by: there are too many to keep.
 		Tap: func(operation string, body []byte) { d.leaks.add(d.canaries.Data("answers of "+operation, body)) },
