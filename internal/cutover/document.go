@@ -3,7 +3,6 @@ package cutover
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
@@ -126,14 +125,10 @@ func DecodeJournal(data []byte) (j Journal, err error) {
 	return j, err
 }
 
-var idShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
-
 func (s Snapshot) check() error {
 	switch {
 	case s.Run == "" || s.PoolID == "" || s.Pool == nil || s.Factors == nil || s.Clients == nil:
 		return errors.New("a member is missing")
-	case !idShape.MatchString(s.ID):
-		return fmt.Errorf("id %q is none", s.ID)
 	}
 	for i, c := range s.Clients {
 		if c.ID == "" || c.Settings == nil || i > 0 && s.Clients[i-1].ID >= c.ID {
@@ -143,15 +138,13 @@ func (s Snapshot) check() error {
 			return fmt.Errorf("clients[%d]: has a secret", i)
 		}
 	}
-	return document.CheckTime("taken", s.Taken)
+	return errors.Join(document.CheckID(s.ID), document.CheckTime("taken", s.Taken))
 }
 
 func (j Journal) check() error {
 	switch {
 	case j.Run == "" || j.PoolID == "" || j.Steps == nil:
 		return errors.New("run, pool_id or steps are missing")
-	case !idShape.MatchString(j.ID):
-		return fmt.Errorf("id %q is none", j.ID)
 	case !slices.Contains(States(), j.State):
 		return fmt.Errorf("state %q is not known", j.State)
 	case j.Attempts < 1:
@@ -175,5 +168,5 @@ func (j Journal) check() error {
 			return err
 		}
 	}
-	return errors.Join(document.CheckTime("began", j.Began), document.CheckTime("updated", j.Updated))
+	return errors.Join(document.CheckID(j.ID), document.CheckTime("began", j.Began), document.CheckTime("updated", j.Updated))
 }

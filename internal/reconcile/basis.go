@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -237,18 +236,8 @@ func DecodeBasis(data []byte) (b Basis, err error) {
 	return b, err
 }
 
-// idShape is that of an execution's name, as far as it may become part of a key.
-var idShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
-
-func checkID(id string) error {
-	if !idShape.MatchString(id) {
-		return fmt.Errorf("id %q: want 1 to 80 letters, digits, hyphens and underscores", id)
-	}
-	return nil
-}
-
 func (b Basis) check() error {
-	if err := errors.Join(checkID(b.ID), document.CheckTime("opened", b.Opened)); err != nil {
+	if err := errors.Join(document.CheckID(b.ID), document.CheckTime("opened", b.Opened)); err != nil {
 		return err
 	}
 	switch {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"poolferry/internal/document"
 	"poolferry/internal/fault"
 	"poolferry/internal/reconcile/progress"
 	"poolferry/internal/reconcile/verdict"
@@ -58,7 +59,7 @@ func (r *Reconciliation) Close(ctx context.Context, in CloseInput) (CloseOutput,
 	if err := r.checkRun(in.Run); err != nil {
 		return CloseOutput{}, err
 	}
-	if err := checkID(in.ID); err != nil {
+	if err := document.CheckID(in.ID); err != nil {
 		return CloseOutput{}, fault.New(fault.Invalid, "reconciliation of run %s: %w", in.Run, err)
 	}
 	out, err := r.close(ctx, in)

@@ -105,7 +105,7 @@ func (r *Reconciliation) Exclude(ctx context.Context, reasons []verdict.Reason) 
 // it is recorded once, and called again the call changes nothing. The error is of
 // kind fault.Conflict where another number of users is recorded under it.
 func (r *Reconciliation) RecordImport(ctx context.Context, id string, subs []userpool.Sub) error {
-	if err := checkID(id); err != nil {
+	if err := document.CheckID(id); err != nil {
 		return fault.New(fault.Invalid, "record import of run %s: %w", r.o.Run, err)
 	}
 	subs = slices.Clone(subs)
@@ -247,7 +247,7 @@ func (i Import) check() error {
 	if count != i.Count {
 		return fmt.Errorf("count %d: there are %d rows", i.Count, count)
 	}
-	return errors.Join(checkID(i.ID), document.CheckTime("at", i.At), checkRows(i.Rows))
+	return errors.Join(document.CheckID(i.ID), document.CheckTime("at", i.At), checkRows(i.Rows))
 }
 
 func checkExclude(reasons []verdict.Reason) error {

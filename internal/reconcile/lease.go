@@ -158,7 +158,7 @@ func DecodeLease(data []byte) (l Lease, err error) {
 }
 
 func (l Lease) check() error {
-	err := errors.Join(checkID(l.ID), document.CheckTime("taken", l.Taken), document.CheckTime("until", l.Until))
+	err := errors.Join(document.CheckID(l.ID), document.CheckTime("taken", l.Taken), document.CheckTime("until", l.Until))
 	if err == nil && !l.Released.IsZero() {
 		err = document.CheckTime("released", l.Released)
 	}
@@ -168,7 +168,7 @@ func (l Lease) check() error {
 	case l.Run == "" || l.Execution == "":
 		return errors.New("run or execution are missing")
 	case l.Before != "":
-		return checkID(l.Before)
+		return document.CheckID(l.Before)
 	}
 	return nil
 }

@@ -97,7 +97,7 @@ func (r *Reconciliation) step(ctx context.Context, run, id string) (Basis, error
 	if err := r.checkRun(run); err != nil {
 		return Basis{}, err
 	}
-	if err := checkID(id); err != nil {
+	if err := document.CheckID(id); err != nil {
 		return Basis{}, fault.New(fault.Invalid, "reconciliation of run %s: %w", run, err)
 	}
 	if err := r.hold(ctx, id); err != nil {

@@ -119,7 +119,7 @@ func (r *Reconciliation) Open(ctx context.Context, in OpenInput) (OpenOutput, er
 	if err := r.checkRun(in.Run); err != nil {
 		return OpenOutput{}, err
 	}
-	if err := checkID(in.ID); err != nil {
+	if err := document.CheckID(in.ID); err != nil {
 		return OpenOutput{}, fault.New(fault.Invalid, "open reconciliation: %w", err)
 	}
 	out, err := r.open(ctx, in)

@@ -288,7 +288,7 @@ func (i Indexed) check() error {
 	}
 	return errors.Join(
 		i.PlanSHA256.Check("plan_sha256"), i.MappingSHA256.Check("mapping_sha256"), checkBuckets(i.Buckets), i.Segments.Check(),
-		checkID(i.By), document.CheckTime("began", i.Began), document.CheckTime("ended", i.Ended),
+		document.CheckID(i.By), document.CheckTime("began", i.Began), document.CheckTime("ended", i.Ended),
 	)
 }
 
@@ -306,7 +306,7 @@ func (p BucketPlan) check() error {
 			}
 		}
 	}
-	return errors.Join(checkID(p.ID), checkBucket(p.Bucket, p.Buckets), p.Contested.check(), checkRows(p.Previous))
+	return errors.Join(document.CheckID(p.ID), checkBucket(p.Bucket, p.Buckets), p.Contested.check(), checkRows(p.Previous))
 }
 
 func (c Contested) check() error {
@@ -331,7 +331,7 @@ func (m Matched) check() error {
 			return err
 		}
 	}
-	return errors.Join(checkID(m.ID), checkBuckets(m.Buckets), m.Contested.check(), document.CheckTime("began", m.Began), document.CheckTime("ended", m.Ended))
+	return errors.Join(document.CheckID(m.ID), checkBuckets(m.Buckets), m.Contested.check(), document.CheckTime("began", m.Began), document.CheckTime("ended", m.Ended))
 }
 
 func (c Compared) check() error {
@@ -347,7 +347,7 @@ func (c Compared) check() error {
 		}
 	}
 	return errors.Join(
-		checkID(c.ID), checkBucket(c.Bucket, c.Buckets), c.PlanSHA256.Check("plan_sha256"), c.Verdicts.check(),
+		document.CheckID(c.ID), checkBucket(c.Bucket, c.Buckets), c.PlanSHA256.Check("plan_sha256"), c.Verdicts.check(),
 		checkRows(c.IDMap), checkRows(c.Pending), checkRows(c.FindingRows), checkRows(c.Settle), document.CheckTime("began", c.Began), document.CheckTime("ended", c.Ended),
 	)
 }

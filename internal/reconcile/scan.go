@@ -87,7 +87,7 @@ func DecodeScan(data []byte) (s Scan, err error) {
 }
 
 func (s Scan) check() error {
-	if err := errors.Join(checkID(s.ID), document.CheckTime("updated", s.Updated)); err != nil {
+	if err := errors.Join(document.CheckID(s.ID), document.CheckTime("updated", s.Updated)); err != nil {
 		return err
 	}
 	switch {

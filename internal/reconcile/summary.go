@@ -104,7 +104,7 @@ func (s Summary) check() error {
 		}
 	}
 	return errors.Join(
-		checkID(s.ID), document.CheckTime("started", s.Started), document.CheckTime("ended", s.Ended), s.Reasons.check(),
+		document.CheckID(s.ID), document.CheckTime("started", s.Started), document.CheckTime("ended", s.Ended), s.Reasons.check(),
 		checkRows(s.IDMap), checkRows(s.Pending), checkRows(s.FindingRows), checkRows(s.Settle),
 	)
 }
@@ -159,7 +159,7 @@ func (r *Reconciliation) Summary(ctx context.Context, id string) (Summary, error
 		}
 		id = last.ID
 	}
-	if err := checkID(id); err != nil {
+	if err := document.CheckID(id); err != nil {
 		return Summary{}, fault.New(fault.Invalid, "reconciliation of run %s: %w", r.o.Run, err)
 	}
 	return r.o.Store.ReadSummary(ctx, id)

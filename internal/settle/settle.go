@@ -22,9 +22,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"regexp"
 	"time"
 
+	"poolferry/internal/document"
 	"poolferry/internal/fault"
 	"poolferry/internal/manifest"
 	"poolferry/internal/pace"
@@ -214,9 +214,6 @@ type StepOutput struct {
 	Why  string `json:"why"` // it is held, or has stopped before its time; in words
 }
 
-// idShape is that of a reconciliation's id.
-var idShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
-
 // Step adds the rows of all reconciliations that are not in the queue yet, that of
 // the input among them, and works the queue off for Options.Time. Killed anywhere
 // and called again it goes on: what was changed is found changed, and counted
@@ -231,8 +228,8 @@ func (s *Settle) Step(ctx context.Context, in StepInput) (StepOutput, error) {
 	if in.Run != s.o.Run {
 		return StepOutput{}, fault.New(fault.Invalid, "run %q is not the run %q of this configuration", in.Run, s.o.Run)
 	}
-	if !idShape.MatchString(in.ID) {
-		return StepOutput{}, fault.New(fault.Invalid, "settle run %s: id %q is none of a reconciliation", in.Run, in.ID)
+	if err := document.CheckID(in.ID); err != nil {
+		return StepOutput{}, fault.New(fault.Invalid, "settle run %s: %w", in.Run, err)
 	}
 	out, err := s.step(ctx, in)
 	if err != nil {

@@ -132,7 +132,7 @@ func (s State) check() error {
 		return err
 	}
 	if h := s.Holder; h != nil {
-		if err := errors.Join(checkID(h.ID), document.CheckTime("since", h.Since), document.CheckTime("until", h.Until)); err != nil {
+		if err := errors.Join(document.CheckID(h.ID), document.CheckTime("since", h.Since), document.CheckTime("until", h.Until)); err != nil {
 			return fmt.Errorf("holder: %w", err)
 		}
 		if h.Token == "" {
@@ -140,7 +140,7 @@ func (s State) check() error {
 		}
 	}
 	if s.Through != (Mark{}) {
-		if err := errors.Join(checkID(s.Through.ID), document.CheckTime("ended", s.Through.Ended)); err != nil {
+		if err := errors.Join(document.CheckID(s.Through.ID), document.CheckTime("ended", s.Through.Ended)); err != nil {
 			return fmt.Errorf("through: %w", err)
 		}
 	}
@@ -164,7 +164,7 @@ func (s State) check() error {
 }
 
 func (e Entry) check() error {
-	if err := checkID(e.ID); err != nil {
+	if err := document.CheckID(e.ID); err != nil {
 		return err
 	}
 	if e.Rows < 1 || e.Done < 0 || e.Done > e.Rows || e.Object < 0 || e.Row < 0 || e.Row > e.Done {
@@ -184,11 +184,4 @@ func checkRef(ref reconcile.RowsRef) error {
 		return errors.New("refers to no rows")
 	}
 	return ref.SHA256.Check("sha256")
-}
-
-func checkID(id string) error {
-	if !idShape.MatchString(id) {
-		return fmt.Errorf("id %q: want 1 to 80 letters, digits, hyphens and underscores", id)
-	}
-	return nil
 }

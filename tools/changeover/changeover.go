@@ -14,6 +14,7 @@ import (
 	"poolferry/internal/cognito"
 	"poolferry/internal/config"
 	"poolferry/internal/cutover"
+	"poolferry/internal/document"
 	"poolferry/internal/fault"
 	"poolferry/internal/settle"
 	"poolferry/internal/store"
@@ -80,18 +81,13 @@ func New(ctx context.Context, cfg *config.Config, account *cognito.Account, o Op
 		Metrics:    figures,
 		StaleAfter: time.Duration(cfg.Reconcile.StaleAfterHours) * time.Hour,
 		Now:        o.Env.Now,
-		NewID:      func() string { return newID(o.Env.Now()) },
+		NewID:      func() string { return document.NewID("cutover", o.Env.Now()) },
 		Say:        o.Say,
 	}), nil
 }
 
 // names are those of a function: as infra deploys it, and as the sandbox does.
 func names(run, function string) []string { return []string{workflow.Name(run, function), function} }
-
-// newID makes the id of a cut-over. It sorts by time, and two at once differ.
-func newID(now time.Time) string {
-	return "cutover-" + now.UTC().Format("20060102T150405Z") + "-" + random(2)
-}
 
 func random(n int) string {
 	bytes := make([]byte, n)

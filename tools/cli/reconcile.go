@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
 
+	"poolferry/internal/document"
 	"poolferry/internal/fault"
 	"poolferry/internal/reconcile"
 	"poolferry/internal/store"
@@ -55,15 +55,12 @@ func loadReconciled(ctx context.Context, file string) (reconciled, error) {
 	return reconciled{r, all, store.NewRun(bucket, r.Run)}, err
 }
 
-// idShape is that of execution names, as far as they can be ids.
-var idShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
-
 // oneID takes the id of a reconciliation, or none.
 func oneID(cmd *cobra.Command, args []string) (string, error) {
 	if len(args) == 0 {
 		return "", nil
 	}
-	if !idShape.MatchString(args[0]) {
+	if document.CheckID(args[0]) != nil {
 		return "", seeHelp(cmd, fmt.Sprintf("%q is no id of a reconciliation: those have 1 to 80 letters, digits, hyphens and underscores", args[0]))
 	}
 	return args[0], nil

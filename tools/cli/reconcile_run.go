@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"poolferry/internal/document"
 	"poolferry/internal/fault"
 	"poolferry/internal/workflow"
 	"poolferry/statemachines"
@@ -98,7 +97,7 @@ func (r reconciled) begin(ctx context.Context, io streams) (begun, error) {
 	talk.Say("  %-12s target pool %s in %s, at most %g requests/s to list users", "reads", r.Target.PoolID, r.Target.Region, r.Pace.UserList)
 	talk.Say("  %-12s the manifest, runs/%s in bucket %s", "compares to", r.Run, r.Staging.Bucket)
 	talk.Say("  %-12s its results, into that bucket: nothing is written to a pool", "writes")
-	b := begun{reconciled: r, id: newID(time.Now())}
+	b := begun{reconciled: r, id: document.NewID("reconcile", time.Now())}
 	if b.workflows, err = workflow.New(ctx, r.Target.Region, r.Run, os.LookupEnv); err != nil {
 		return b, err
 	}
@@ -113,13 +112,6 @@ func (r reconciled) begin(ctx context.Context, io streams) (begun, error) {
 func (r run) notDeployed(err error, definition string) error {
 	return &adviceError{err, fmt.Sprintf("The state machine %s is not deployed in %s: apply infra/ for run %s first.",
 		workflow.Name(r.Run, definition), r.Target.Region, r.Run)}
-}
-
-// newID makes the name of an execution. It sorts by time, and two at once differ.
-func newID(now time.Time) string {
-	random := make([]byte, 2)
-	_, _ = rand.Read(random) // never fails
-	return "reconcile-" + now.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(random)
 }
 
 // held is the end where another reconciliation is at work.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"poolferry/internal/document"
 	"poolferry/internal/fault"
 	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/tail"
@@ -193,7 +194,7 @@ func oneTail(cmd *cobra.Command, args []string) (string, error) {
 	if len(args) == 0 {
 		return "", nil
 	}
-	if !idShape.MatchString(args[0]) || len(args[0]) > 40 {
+	if document.CheckID(args[0]) != nil || len(args[0]) > 40 {
 		return "", seeHelp(cmd, fmt.Sprintf("%q is no id of an import: those have 1 to 40 letters, digits, hyphens and underscores", args[0]))
 	}
 	return args[0], nil

@@ -2,14 +2,13 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"poolferry/internal/document"
 	"poolferry/internal/fault"
 	"poolferry/internal/tail"
 	"poolferry/internal/workflow"
@@ -124,7 +123,7 @@ func (r imported) start(ctx context.Context, io streams, id string, c tail.Choic
 	if err := confirm.ask(ctx, io, question); err != nil {
 		return importing{}, err
 	}
-	id = newTailID(time.Now())
+	id = document.NewID("tail", time.Now())
 	if p, err = r.Create(ctx, id, p); err != nil {
 		return importing{}, err
 	}
@@ -164,7 +163,7 @@ func (r imported) goOn(ctx context.Context, io streams, id string, confirm *conf
 		return importing{}, err
 	}
 	// The name of an execution that has ended is not given again for ninety days.
-	out.Execution, err = r.execute(ctx, id, id+"-"+randomHex())
+	out.Execution, err = r.execute(ctx, id, document.NewID(id, time.Now()))
 	if err == nil {
 		newTalk(io.err).Say("The import goes on. Watch it with %s.", r.command("tail watch "+id))
 	}
@@ -221,15 +220,4 @@ func (r imported) execute(ctx context.Context, id, name string) (string, error) 
 		err = r.notDeployed(err, statemachines.Tail)
 	}
 	return execution, err
-}
-
-// newTailID makes the id of an import. It sorts by time, and two at once differ.
-func newTailID(now time.Time) string {
-	return "tail-" + now.UTC().Format("20060102T150405Z") + "-" + randomHex()
-}
-
-func randomHex() string {
-	random := make([]byte, 2)
-	_, _ = rand.Read(random) // never fails
-	return hex.EncodeToString(random)
 }
