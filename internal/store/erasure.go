@@ -154,7 +154,7 @@ func (e *Erasure) importing(ctx context.Context, now time.Time) (work []string, 
 		if err != nil && fault.KindOf(err) != fault.NotFound {
 			return nil, err
 		}
-		if job := t.Loose(); job != "" && !(held && id == lease.ID) {
+		if job := t.Loose(); job != "" && (!held || id != lease.ID) {
 			work = append(work, fmt.Sprintf("import %s of the tail, whose job %s has a file and is not known to have ended: it has to be gone on with", id, job))
 		}
 	}
