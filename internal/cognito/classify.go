@@ -3,6 +3,7 @@ package cognito
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -103,6 +104,11 @@ var notAuthorized = []struct {
 // client secret or our role, not about the user.
 var ourFault = []string{"Unable to verify secret hash", "SECRET_HASH was not received", "is not authorized to perform"}
 
+// isOurFault reports whether a NotAuthorizedException is about us.
+func isOurFault(err error) bool {
+	return slices.ContainsFunc(ourFault, func(text string) bool { return strings.Contains(err.Error(), text) })
+}
+
 // refusal tells a pool's refusal of a user from trouble. ok is false where err
 // is trouble.
 func refusal(err error) (standing trigger.Standing, ok bool) {
@@ -121,10 +127,8 @@ func refusal(err error) (standing trigger.Standing, ok bool) {
 		return trigger.WrongPassword, true
 	case "NotAuthorizedException":
 		message := api.ErrorMessage()
-		for _, ours := range ourFault {
-			if strings.Contains(message, ours) {
-				return 0, false
-			}
+		if isOurFault(api) {
+			return 0, false
 		}
 		for _, m := range notAuthorized {
 			if strings.HasPrefix(message, m.prefix) {

@@ -111,7 +111,7 @@ func (p *Probe) TakesPasswords(ctx context.Context, clientID string) (bool, erro
 		return true, nil
 	case code == "InvalidParameterException" && strings.Contains(err.Error(), flowRefused):
 		return false, nil
-	case code == "UserNotFoundException", code == "NotAuthorizedException" && !strings.Contains(err.Error(), "SECRET_HASH"),
+	case code == "UserNotFoundException", code == "NotAuthorizedException" && !isOurFault(err),
 		code == "UserLambdaValidationException", code == "UnexpectedLambdaException":
 		return true, nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -142,7 +141,7 @@ const (
 // says so.
 func (s *Settler) failed(what string, err error) error {
 	err = fmt.Errorf("%s of pool %s: %w", what, s.poolID, err)
-	if Code(err) == "NotAuthorizedException" && !slices.ContainsFunc(ourFault, func(text string) bool { return strings.Contains(err.Error(), text) }) {
+	if Code(err) == "NotAuthorizedException" && !isOurFault(err) {
 		return &fault.Error{Kind: fault.Invalid, Err: err}
 	}
 	if Code(err) == codeLimit {
