@@ -57,7 +57,7 @@ func (r *reader) read(function string) {
 	ast.Inspect(f.Body, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.CallExpr:
-			if name, ok := n.Fun.(*ast.Ident); ok && slices.ContainsFunc(n.Args, isConfig) {
+			if name, ok := n.Fun.(*ast.Ident); ok && slices.ContainsFunc(n.Args, leadsToConfig) {
 				r.read(name.Name)
 			}
 		case *ast.SelectorExpr:
@@ -68,6 +68,12 @@ func (r *reader) read(function string) {
 		}
 		return true
 	})
+}
+
+// leadsToConfig reports the configuration, or the environment that it is read from.
+func leadsToConfig(e ast.Expr) bool {
+	name, ok := e.(*ast.Ident)
+	return ok && name.Name == "env" || isConfig(e)
 }
 
 func isConfig(e ast.Expr) bool {
