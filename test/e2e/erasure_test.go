@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"poolferry/internal/cognito"
 	"poolferry/internal/reconcile/verdict"
@@ -43,6 +45,35 @@ func (m *migration) searched(names ...string) {
 			}
 		}
 	}
+}
+
+// versions are the keys of all versions in the bucket that are not the latest,
+// delete markers included, and of those that are.
+func (m *migration) versions() (old, latest []string) {
+	m.t.Helper()
+	as := m.Target.Administrator
+	client := s3.New(s3.Options{
+		Region: m.Target.Region, BaseEndpoint: &m.Endpoint, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider(as.AccessKeyID, as.SecretAccessKey.Reveal(), ""),
+	})
+	pages := s3.NewListObjectVersionsPaginator(client, &s3.ListObjectVersionsInput{Bucket: &m.Config.Staging.Bucket})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(m.t.Context())
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		for _, marker := range page.DeleteMarkers {
+			old = append(old, *marker.Key)
+		}
+		for _, v := range page.Versions {
+			if *v.IsLatest {
+				latest = append(latest, *v.Key)
+			} else {
+				old = append(old, *v.Key)
+			}
+		}
+	}
+	return old, latest
 }
 
 // TestForget: somebody was pending, imported, has come back, was settled, and has a
@@ -85,7 +116,16 @@ func TestForget(t *testing.T) {
 	}
 	m.types("forget --yes "+string(subOf("frida")), cli.ExitFailed, "still in the source pool")
 	m.deletes("frida")
+	if old, _ := m.versions(); len(old) == 0 {
+		t.Error("the bucket keeps no older versions: nothing is proved")
+	}
 	m.types("forget --yes "+string(subOf("frida")), cli.ExitDone)
+	old, _ := m.versions()
+	for _, key := range old {
+		if key != "runs/rehearsal/lease.json" { // which is given back last, and names nobody
+			t.Errorf("an older version of %s is left", key)
+		}
+	}
 	check := "forget --check " + string(subOf("frida")) + " --target-sub " + string(target) + " --username frida"
 	m.types(check, cli.ExitDone, "none found")
 	m.searched("frida")

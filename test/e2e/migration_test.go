@@ -25,6 +25,7 @@ import (
 	"poolferry/internal/reconcile"
 	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/sandbox/cognitoidp"
+	"poolferry/internal/sandbox/crowd"
 	"poolferry/internal/settle"
 	"poolferry/internal/store"
 	"poolferry/internal/userpool"
@@ -54,13 +55,14 @@ type migration struct {
 	*rehearsal.World
 	t      *testing.T
 	config string        // path of its poolferry.yaml
+	shape  crowd.Shape   // of both pools
 	ahead  *atomic.Int64 // of the clock, in nanoseconds
 }
 
 // migrate builds a world with people at the source.
 func migrate(t *testing.T, o rehearsal.Options, people ...cognitoidp.UserSpec) *migration {
 	t.Helper()
-	m := &migration{t: t, config: filepath.Join(t.TempDir(), "poolferry.yaml"), ahead: &atomic.Int64{}}
+	m := &migration{t: t, config: filepath.Join(t.TempDir(), "poolferry.yaml"), shape: o.Shape, ahead: &atomic.Int64{}}
 	o.LeastOperator, o.Seed, o.Speed = true, cmp.Or(o.Seed, 9), cmp.Or(o.Speed, 100)
 	o.Now = func() time.Time { return time.Now().Add(time.Duration(m.ahead.Load())) }
 	var err error
@@ -143,6 +145,9 @@ func federated(p *cognitoidp.UserSpec) {
 func (m *migration) put(people ...cognitoidp.UserSpec) {
 	m.t.Helper()
 	for _, p := range people {
+		if m.shape == crowd.UsernameAttributes {
+			p.Username = ""
+		}
 		if _, err := m.Cognito.PutUser(m.Source.PoolID, p); err != nil {
 			m.t.Fatal(err)
 		}
@@ -237,18 +242,26 @@ func (m *migration) settled() settle.Status {
 	return status
 }
 
+// called is what somebody types as their name.
+func (m *migration) called(name string) string {
+	if m.shape == crowd.UsernameAttributes {
+		return name + "@example.com"
+	}
+	return name
+}
+
 // signIn returns the ID token of a sign-in by password. What asks for more is an
 // error.
 func (m *migration) signIn(name string, password userpool.Secret) (userpool.Secret, error) {
 	m.t.Helper()
-	got, err := app(m.t, m.World).SignIn(m.t.Context(), name, password, nil)
+	got, err := app(m.t, m.World).SignIn(m.t.Context(), m.called(name), password, nil)
 	return whole(got, err)
 }
 
 // signInSRP is signIn by SRP.
 func (m *migration) signInSRP(name string, password userpool.Secret) (userpool.Secret, error) {
 	m.t.Helper()
-	got, err := app(m.t, m.World).SignInSRP(m.t.Context(), m.Target.PoolID, name, password)
+	got, err := app(m.t, m.World).SignInSRP(m.t.Context(), m.Target.PoolID, m.called(name), password)
 	return whole(got, err)
 }
 
@@ -273,14 +286,14 @@ func (m *migration) moves(names ...string) {
 func (m *migration) resets(name string) {
 	m.t.Helper()
 	client := app(m.t, m.World)
-	if err := client.ForgotPassword(m.t.Context(), name, nil); err != nil {
+	if err := client.ForgotPassword(m.t.Context(), m.called(name), nil); err != nil {
 		m.t.Fatalf("%s: %v", name, err)
 	}
-	message, ok := m.Cognito.LastMessage(m.Target.PoolID, name)
+	message, ok := m.Cognito.LastMessage(m.Target.PoolID, m.called(name))
 	if !ok {
 		m.t.Fatalf("%s got no code", name)
 	}
-	if err := client.ConfirmForgotPassword(m.t.Context(), name, message.Code, anotherOf(name)); err != nil {
+	if err := client.ConfirmForgotPassword(m.t.Context(), m.called(name), message.Code, anotherOf(name)); err != nil {
 		m.t.Fatalf("%s: %v", name, err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/sandbox/cognitoidp"
+	"poolferry/internal/sandbox/crowd"
 	"poolferry/internal/tail"
 	"poolferry/internal/userpool"
 	"poolferry/internal/workflow"
@@ -259,6 +260,49 @@ func TestTailKilledAtEveryCall(t *testing.T) {
 	m.everybodyImported(n, m.imported())
 }
 
+// TestTailWhereFunctionsDie: nine of ten calls of the function that imports die,
+// half of them when it has done its work. Where an execution has to give up it is
+// killed while it writes that down, and another goes on.
+func TestTailWhereFunctionsDie(t *testing.T) {
+	t.Parallel()
+	const n = 6
+	m := staged(t, rehearsal.Options{
+		Seed: 2, Speed: 200, ImportPace: cognitoidp.ImportPace{Pending: time.Millisecond}, Faults: "lambda.import-tail=crash:90%,lambda.close-tail=delay:40ms",
+	}, left(n)...)
+	m.plans()
+	ends := map[workflow.Status]int{}
+	for ends[workflow.Succeeded] == 0 {
+		if ends[workflow.Failed]+ends[workflow.Aborted] > 100 {
+			t.Fatal("no execution gets through")
+		}
+		arn := m.startTail()
+		e := workflow.Execution{Status: workflow.Running}
+		for killed := false; !e.Status.Ended(); time.Sleep(time.Millisecond) {
+			var err error
+			if e, err = m.workflows().Describe(t.Context(), arn); err != nil {
+				t.Fatal(err)
+			}
+			if states := m.arrivals(arn); !killed && ends[workflow.Aborted] == 0 && slices.Contains(states, "RecordFailure") {
+				m.kill(arn)
+				killed = true
+			}
+		}
+		ends[e.Status]++
+	}
+	if ends[workflow.Aborted]+ends[workflow.Failed] == 0 {
+		t.Errorf("executions ended as %v, want one that did not get through", ends)
+	}
+	imports, err := m.Tail(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	standing, err := imports.Status(t.Context(), tailID)
+	if err != nil || standing.State == nil || standing.State.Failure != "" || standing.State.Closed.IsZero() {
+		t.Fatalf("%+v, %v", standing.State, err)
+	}
+	m.everybodyImported(n, standing.State.Totals())
+}
+
 // lines are the people of the first file, in its order.
 func (m *migration) lines() (subs []userpool.Sub) {
 	m.t.Helper()
@@ -293,13 +337,22 @@ func (m *migration) invokes(function string) {
 // TestSignInDuringTheImport: people come at each moment of an import. Everybody
 // who does ends with an account that works.
 func TestSignInDuringTheImport(t *testing.T) {
-	t.Parallel()
+	for _, shape := range []crowd.Shape{crowd.Alias, crowd.UsernameAttributes} {
+		t.Run(string(shape), func(t *testing.T) {
+			t.Parallel()
+			signInDuringTheImport(t, shape)
+		})
+	}
+}
+
+func signInDuringTheImport(t *testing.T, shape crowd.Shape) {
+	t.Helper()
 	m := staged(t, rehearsal.Options{
-		Speed: 20, ImportPace: cognitoidp.ImportPace{Pending: 20 * time.Millisecond, RowsPerSecond: 5}, // a row each 200 ms
+		Shape: shape, Speed: 20, ImportPace: cognitoidp.ImportPace{Pending: 20 * time.Millisecond, RowsPerSecond: 5}, // a row each 200 ms
 	}, append(left(10), persons("before-plan", "after-plan", "after-file", "after-import")...)...)
 	names := map[userpool.Sub]string{}
 	for u := range m.Cognito.Users(m.Source.PoolID) {
-		names[u.Sub] = u.Username
+		names[u.Sub], _, _ = strings.Cut(u.Attributes["email"], "@")
 	}
 	moved := map[string]bool{}
 	// comes signs somebody in, with another password where the old one is not known.
