@@ -138,7 +138,7 @@ func TestForget(t *testing.T) {
 	m.types("tail status", cli.ExitDone)
 	m.types("tail failures", cli.ExitDone)
 	m.types("status", cli.ExitDone)
-	m.passes(lookupForgets)
+	m.hooksForget()
 	if err := m.registers("stranger", "frida@example.com"); err != nil {
 		t.Errorf("the address of somebody who is forgotten: %v", err)
 	}
@@ -159,10 +159,10 @@ func TestForgetAmongThePending(t *testing.T) {
 	refused("before", "ann@example.com")
 	m.deletesAt(m.Source, "frida")
 	m.types("forget --yes "+string(subOf("frida")), cli.ExitDone)
-	m.passes(lookupForgets)
+	m.hooksForget()
 	refused("forgotten", "ann@example.com") // for nobody can say
 	m.verdicts(m.reconciles(), map[verdict.Verdict]int{verdict.Pending: 2})
-	m.passes(lookupForgets)
+	m.hooksForget()
 	refused("reconciled", "ann@example.com")
 	if err := m.registers("stranger", "frida@example.com"); err != nil {
 		t.Errorf("the address of somebody who is forgotten: %v", err)

@@ -1,9 +1,14 @@
 package e2e_test
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
 	"poolferry/internal/cognito"
+	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/sandbox/cognitoidp"
 	"poolferry/tools/rehearsal"
 )
@@ -80,6 +85,37 @@ func TestLegacyClaim(t *testing.T) {
 			if got["legacy_sub"] != p.legacy || got["sub"] == p.legacy || got["sub"] == nil {
 				t.Errorf("%s by %s: %v, want legacy_sub %v", p.name, flow, got, p.legacy)
 			}
+		}
+	}
+}
+
+// TestRegisteredAnew: who cannot move registers, and proves the address: that is
+// them, and the migration is complete without anybody deciding about them.
+func TestRegisteredAnew(t *testing.T) {
+	t.Parallel()
+	m := staged(t, rehearsal.Options{}, person("ann"), person("unconfirmed", unconfirmed, inGroups("members")), person("federated", federated))
+	for username, address := range map[string]string{"again": "unconfirmed@example.com", "unfederated": "federated@example.com"} {
+		if err := m.registers(username, address); err != nil {
+			t.Fatalf("%s: %v", username, err)
+		}
+		message, _ := m.Cognito.LastMessage(m.Target.PoolID, username)
+		_, err := administrator(m.Target, m.Endpoint).ConfirmSignUp(t.Context(), &cip.ConfirmSignUpInput{
+			ClientId: &m.Target.Client.ID, Username: &username, ConfirmationCode: aws.String(message.Code.Reveal()),
+		})
+		if err != nil {
+			t.Fatalf("%s: %v", username, err)
+		}
+	}
+	m.moves("ann")
+	m.reconciles()
+	s := m.reconciles()
+	m.verdicts(s, map[verdict.Verdict]int{verdict.Migrated: 3})
+	if !s.Complete || s.Joins != 2 || s.Critical != 0 {
+		t.Errorf("complete: %v, %d joined, findings %v", s.Complete, s.Joins, s.Findings)
+	}
+	for u := range m.Cognito.Users(m.Target.PoolID) {
+		if u.Username == "again" && !slices.Equal(u.Groups, []string{"members"}) {
+			t.Errorf("groups of who has registered anew: %v", u.Groups)
 		}
 	}
 }

@@ -169,8 +169,8 @@ func (m *migration) group(name, description string, precedence int32) {
 // whole one.
 const lookupForgets = 6 * time.Minute
 
-// passes puts the clock forward: nobody waits for what is remembered for minutes.
-func (m *migration) passes(d time.Duration) { m.ahead.Add(int64(d)) }
+// hooksForget puts the clock forward until the hooks look again: nobody waits for that.
+func (m *migration) hooksForget() { m.ahead.Add(int64(lookupForgets)) }
 
 // types has the operator type a command, which must end with a code and write the
 // words.

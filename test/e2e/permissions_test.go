@@ -66,7 +66,7 @@ func TestEveryPermissionIsUsed(t *testing.T) {
 	m.types("seed watch --interval 100ms", cli.ExitDone)
 	m.types("manifest verify", cli.ExitDone)
 	m.types("reconcile run --interval 100ms", cli.ExitDone)
-	m.passes(lookupForgets)
+	m.hooksForget()
 
 	if err := m.registers("stranger", "carl@example.com"); cognito.Code(err) != "UserLambdaValidationException" {
 		t.Errorf("a registration under the name of somebody: %v", err)

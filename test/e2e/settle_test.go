@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -159,7 +160,7 @@ func TestTwoReconciliationsSettle(t *testing.T) {
 	t.Parallel()
 	const n = 12
 	everybody := left(n)
-	m := migrate(t, rehearsal.Options{Faults: "target.AdminListGroupsForUser=delay:250ms"}, everybody...)
+	m := migrate(t, rehearsal.Options{Faults: "target.AdminListGroupsForUser=delay:1s"}, everybody...)
 	m.detaches(func(triggers *cognitoidp.Triggers) { triggers.PostAuthentication = "" })
 	execute(t, m.World, statemachines.Preseed)
 	m.reconciles()
@@ -180,9 +181,15 @@ func TestTwoReconciliationsSettle(t *testing.T) {
 			settling = settling || state == "SettleUsers"
 		}
 	}
+	var group sync.WaitGroup
 	for _, p := range everybody[n/2:] {
-		m.moves(p.Username)
+		group.Go(func() {
+			if _, err := m.signIn(p.Username, p.Password); err != nil {
+				t.Errorf("%s: %v", p.Username, err)
+			}
+		})
 	}
+	group.Wait()
 	second := start()
 	if err := m.States.Wait(t.Context()); err != nil {
 		t.Fatal(err)
