@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
@@ -73,8 +74,9 @@ func onAWS(t *testing.T) *ground {
 	t.Logf("pools %s of account %s and %s of account %s are going to change", cfg.Source.PoolID, owner, cfg.Target.PoolID, own)
 
 	g := &ground{
-		cfg: cfg, file: file, usable: 3 * time.Minute,
+		cfg: cfg, file: file, usable: 3 * time.Minute, patience: 20 * time.Minute, tick: 500 * time.Millisecond,
 		source: cip.NewFromConfig(from), target: cip.NewFromConfig(to), states: sfn.NewFromConfig(to), objects: s3.NewFromConfig(to),
+		logs: cloudwatchlogs.NewFromConfig(to), importLog: os.Getenv(importLogRole),
 	}
 	functions := lambda.NewFromConfig(to)
 	g.role = triggerRole(t, g, functions)
@@ -133,7 +135,11 @@ func deploy(ctx context.Context, functions *lambda.Client, name, role, own strin
 	return aws.ToString(made.FunctionArn), remove, errors.Join(err, allowed)
 }
 
-func TestLiveStory(t *testing.T) { story(t, onAWS(t)) }
+func TestLiveStory(t *testing.T) {
+	if untold := story(t, onAWS(t)); len(untold) > 0 {
+		t.Logf("nothing is proven about: %v", untold)
+	}
+}
 
 func TestLiveProbes(t *testing.T) {
 	fmt.Printf("\n%s\n", askAll(t, onAWS(t)))

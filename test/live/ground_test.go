@@ -5,13 +5,16 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -30,14 +33,32 @@ type ground struct {
 	target  *cip.Client
 	states  *sfn.Client // of the target account
 	objects *s3.Client
+	logs    *cloudwatchlogs.Client
 	role    string // ARN of the deployed trigger's role, for throw-away functions
-	sandbox bool
+	// importLog is the ARN of a role with which Cognito may write the logs of import
+	// jobs of any pool of the target account; empty for none.
+	importLog string
+	sandbox   bool
 	// deploy makes a function that plays a script, which user pools of the target
 	// account may call, and returns its ARN and how to delete it.
 	deploy func(ctx context.Context, name string, s script) (arn string, remove func(context.Context) error, err error)
-	// usable is for how long AWS may take until everybody knows what was made.
-	usable time.Duration
+	// usable is for how long AWS may take until everybody knows what was made;
+	// patience is the same for an import job, and tick is how often one looks.
+	usable, patience, tick time.Duration
 }
+
+// TestMain lets more tests run at a time than there are processors: they wait, for
+// AWS or for a clock.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+// importLogRole is the variable that names ground.importLog.
+const importLogRole = "POOLFERRY_LIVE_IMPORT_LOG_ROLE"
 
 // unique is a name that nobody has.
 func unique(what string) string {
@@ -57,7 +78,11 @@ func afterwards(t *testing.T, what string, do func(context.Context) error) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
-		if err := do(ctx); err != nil && !strings.HasPrefix(said(err), "ResourceNotFoundException") && !strings.HasPrefix(said(err), "UserNotFoundException") {
+		err := do(ctx)
+		switch code, _, _ := strings.Cut(said(err), ":"); code {
+		case "", "ResourceNotFoundException", "UserNotFoundException":
+		case refused: // it goes with the sandbox
+		default:
 			t.Errorf("left over: %s: %s", what, said(err))
 		}
 	})
@@ -76,9 +101,14 @@ func said(err error) string {
 
 // until tries until it works, for as long as things need to become usable.
 func (g *ground) until(ctx context.Context, try func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, g.usable)
+	return within(ctx, g.usable, g.tick, try)
+}
+
+// within tries until it works, once in a while, and returns the last error.
+func within(ctx context.Context, long, every time.Duration, try func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, long)
 	defer cancel()
-	tick := time.NewTicker(2 * time.Second)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		err := try()
@@ -95,9 +125,9 @@ func (g *ground) until(ctx context.Context, try func() error) error {
 
 // pool is a throw-away user pool with the app clients of its probe.
 type pool struct {
-	t  *testing.T
-	g  *ground
-	id string
+	t        *testing.T
+	g        *ground
+	id, name string
 }
 
 // pool makes a pool in the target account.
@@ -115,7 +145,7 @@ func (g *ground) pool(t *testing.T, change func(*cip.CreateUserPoolInput)) *pool
 	}
 	out, err := g.target.CreateUserPool(t.Context(), in)
 	g.must(t, err)
-	p := &pool{t, g, *out.UserPool.Id}
+	p := &pool{t, g, *out.UserPool.Id, *in.PoolName}
 	afterwards(t, "user pool "+p.id, func(ctx context.Context) error {
 		_, err := g.target.DeleteUserPool(ctx, &cip.DeleteUserPoolInput{UserPoolId: &p.id})
 		return err
@@ -168,7 +198,13 @@ func (p *pool) client(existence types.PreventUserExistenceErrorTypes, flows ...t
 // a password it is CONFIRMED, without it has a temporary one that is not known.
 func (p *pool) user(password string) string {
 	p.t.Helper()
-	name := unique("user")
+	return p.userOf("user", password)
+}
+
+// userOf is user whose name belongs to a case of a script.
+func (p *pool) userOf(of, password string) string {
+	p.t.Helper()
+	name := typed(of)
 	_, err := p.g.target.AdminCreateUser(p.t.Context(), &cip.AdminCreateUserInput{
 		UserPoolId: &p.id, Username: &name, MessageAction: types.MessageActionTypeSuppress,
 		UserAttributes: []types.AttributeType{{Name: aws.String("email"), Value: aws.String(mailbox(name))}, {Name: aws.String("email_verified"), Value: aws.String("true")}},
@@ -236,6 +272,7 @@ type reply struct {
 	Response      json.RawMessage `json:"response,omitempty"` // in place of the event's; {name} is what was typed
 	ClearPassword bool            `json:"clear_password,omitempty"`
 	Seconds       int             `json:"seconds,omitempty"` // before it answers
+	At            string          `json:"at,omitempty"`      // the trigger source that Seconds are about; "" is a migration
 	Raise         string          `json:"raise,omitempty"`   // the trigger source that fails, and says so
 }
 

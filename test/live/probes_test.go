@@ -1,7 +1,9 @@
 package live
 
 import (
+	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -48,6 +50,15 @@ var probes = []probe{
 	{"unbilled-reads", "Do AdminGetUserAuthFactors and AdminListGroupsForUser work for a user who never signed in? Whether they bill an active user, only the invoice tells.", unbilledReads},
 	{"hash-import", "Does a new pool of this account take CSV imports with password hashes?", hashImport},
 	{"refusal-texts", "What exactly does NotAuthorizedException say of a disabled user, and of an expired temporary password?", refusalTexts},
+	{"flow-before-user", "A client without USER_PASSWORD_AUTH is tried with a password: is the flow refused before anybody looks for the user or at the password?", flowBeforeUser},
+	{"update-resets", "Does UpdateUserPool reset the second factors that it has no member for, and what becomes of DeviceConfiguration with both members false?", updateResets},
+	{"first-tokens", "Are groups that PostAuthentication adds in the tokens of that very sign-in?", firstTokens},
+	{"disable-reset", "Does AdminDisableUser work on users who are RESET_REQUIRED, and are they kept out then?", disableReset},
+	{"listed-factor", "Does ListUsers show that a user is asked for a code by SMS?", listedFactor},
+	{"import-log", "Which states has an import job, from which number does its log count lines, what does it say of each, and how soon is it whole?", jobLog},
+	{"import-username", "What does a pool whose usernames are e-mail addresses want as cognito:username?", importUsername},
+	{"import-mfa", "Does a blank cognito:mfa_enabled let AdminSetUserMFAPreference work while a user is RESET_REQUIRED?", importMFA},
+	{"import-race", "Does who signs in while an import job has their row end up with an account that works?", importRace},
 }
 
 // askAll asks every question and returns a table of the answers.
@@ -382,4 +393,119 @@ func refusalTexts(t *testing.T, g *ground) string {
 	g.must(t, err)
 	return each(part("disabled", p.adminSignIn(client, disabled, secret)), part("temporary password, of no days", p.adminSignIn(client, temporary, secret)),
 		part("wrong password", p.adminSignIn(client, temporary, password())), part("no such user", p.adminSignIn(client, unique("user"), secret)))
+}
+
+// flowBeforeUser tries a client that only takes SRP. The function would create
+// whom nobody knows.
+func flowBeforeUser(t *testing.T, g *ground) string {
+	p := g.scripted(t, script{Cases: map[string]reply{"full": {Response: migrates(confirmed)}}}, nil)
+	secret := password()
+	known := p.user(secret)
+	var parts []string
+	for _, existence := range []types.PreventUserExistenceErrorTypes{telling, hiding} {
+		client, late := p.client(existence, types.ExplicitAuthFlowsTypeAllowUserSrpAuth), typed("full")
+		parts = append(parts, part(string(existence), each(
+			part("unknown user", p.signIn(client, unique("nobody"), secret)), part("who could be migrated", p.signIn(client, late, secret)+", then "+p.standing(late)),
+			part("wrong password", p.signIn(client, known, password())), part("right password", p.signIn(client, known, secret)),
+		)))
+	}
+	return each(parts...)
+}
+
+// updateResets sets what UpdateUserPool has no member for, and updates without and
+// with the members that stand near it.
+func updateResets(t *testing.T, g *ground) string {
+	off := &types.DeviceConfigurationType{}
+	p := g.pool(t, func(in *cip.CreateUserPoolInput) { in.DeviceConfiguration = off })
+	look := func() string {
+		out, err := g.target.DescribeUserPool(t.Context(), &cip.DescribeUserPoolInput{UserPoolId: &p.id})
+		g.must(t, err)
+		mfa, err := g.target.GetUserPoolMfaConfig(t.Context(), &cip.GetUserPoolMfaConfigInput{UserPoolId: &p.id})
+		g.must(t, err)
+		device := "absent"
+		if d := out.UserPool.DeviceConfiguration; d != nil {
+			device = fmt.Sprintf("%t and %t", d.ChallengeRequiredOnNewDevice, d.DeviceOnlyRememberedOnUserPrompt)
+		}
+		totp := mfa.SoftwareTokenMfaConfiguration != nil && mfa.SoftwareTokenMfaConfiguration.Enabled
+		return fmt.Sprintf("MFA %s, authenticator apps %t, DeviceConfiguration %s", mfa.MfaConfiguration, totp, device)
+	}
+	set := func() {
+		_, err := g.target.SetUserPoolMfaConfig(t.Context(), &cip.SetUserPoolMfaConfigInput{
+			UserPoolId: &p.id, MfaConfiguration: types.UserPoolMfaTypeOptional, SoftwareTokenMfaConfiguration: &types.SoftwareTokenMfaConfigType{Enabled: true},
+		})
+		g.must(t, err)
+	}
+	update := func(in *cip.UpdateUserPoolInput) string {
+		set()
+		in.UserPoolId, in.AutoVerifiedAttributes = &p.id, []types.VerifiedAttributeType{types.VerifiedAttributeTypeEmail}
+		_, err := g.target.UpdateUserPool(t.Context(), in)
+		return cmp.Or(said(err), "works") + ", then " + look()
+	}
+	parts := []string{part("new", look())}
+	set()
+	return each(append(parts, part("set", look()),
+		part("update with neither", update(&cip.UpdateUserPoolInput{})),
+		part("with DeviceConfiguration", update(&cip.UpdateUserPoolInput{DeviceConfiguration: off})),
+		part("with both", update(&cip.UpdateUserPoolInput{DeviceConfiguration: off, MfaConfiguration: types.UserPoolMfaTypeOptional})),
+	)...)
+}
+
+// firstTokens adds a user to a group while PostAuthentication runs, which takes
+// its time, and looks at the tokens that come afterwards. Before that another
+// user has signed in, so that the function has started.
+func firstTokens(t *testing.T, g *ground) string {
+	const slow, during = 3, 1500 * time.Millisecond
+	p := g.scripted(t, script{Events: true, Cases: map[string]reply{"slow": {Seconds: slow, At: "PostAuthentication_Authentication"}}}, nil)
+	client, secret, group := p.client(telling), password(), "poolferry-live"
+	_, err := g.target.CreateGroup(t.Context(), &cip.CreateGroupInput{UserPoolId: &p.id, GroupName: &group})
+	g.must(t, err)
+	warm := p.signIn(client, p.user(secret), secret)
+	name := p.userOf("slow", secret)
+	type answer struct {
+		out *cip.InitiateAuthOutput
+		err error
+	}
+	answered, begun := make(chan answer, 1), time.Now()
+	go func() {
+		out, err := g.target.InitiateAuth(t.Context(), &cip.InitiateAuthInput{
+			ClientId: &client, AuthFlow: types.AuthFlowTypeUserPasswordAuth, AuthParameters: map[string]string{"USERNAME": name, "PASSWORD": secret},
+		})
+		answered <- answer{out, err}
+	}()
+	timer := time.NewTimer(during)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case a := <-answered:
+		return "PostAuthentication did not run: " + cmp.Or(said(a.err), "signed in") + fmt.Sprintf(" after %.1f s", time.Since(begun).Seconds())
+	}
+	_, err = g.target.AdminAddUserToGroup(t.Context(), &cip.AdminAddUserToGroupInput{UserPoolId: &p.id, Username: &name, GroupName: &group})
+	g.must(t, err)
+	added := time.Since(begun)
+	a := <-answered
+	took := time.Since(begun)
+	if a.err != nil || a.out.AuthenticationResult == nil {
+		return each(part("warm-up", warm), cmp.Or(said(a.err), "no tokens"))
+	}
+	told := claims(t, aws.ToString(a.out.AuthenticationResult.AccessToken))
+	issued, _ := told["iat"].(float64)
+	in := "is not in the tokens"
+	if groups, _ := told["cognito:groups"].([]any); slices.Contains(groups, any(group)) {
+		in = "is in the tokens"
+	}
+	return each(part("warm-up", warm), fmt.Sprintf("a group of %.1f s after the beginning %s, which came after %.1f s", added.Seconds(), in, took.Seconds()),
+		fmt.Sprintf("they say that they were issued %.0f s after the beginning", issued-float64(begun.Unix())))
+}
+
+// claims are what a token says.
+func claims(t *testing.T, token string) (all map[string]any) {
+	t.Helper()
+	text, err := base64.RawURLEncoding.DecodeString(strings.Split(token+"..", ".")[1])
+	if err == nil {
+		err = json.Unmarshal(text, &all)
+	}
+	if err != nil {
+		t.Fatal("a token that cannot be read")
+	}
+	return all
 }

@@ -62,20 +62,22 @@ func (s script) play(ctx context.Context, in json.RawMessage) (json.RawMessage, 
 		return in, nil
 	}
 	reply, known := s.Cases[found[1]]
+	migration := strings.HasPrefix(trigger, "UserMigration_")
 	switch {
 	case !known:
 		return in, nil
 	case reply.Raise == trigger:
 		return nil, errRaised(trigger)
-	case !strings.HasPrefix(trigger, "UserMigration_"):
-		return in, nil
 	}
-	if reply.Seconds > 0 {
+	if late := reply.At == trigger || reply.At == "" && migration; late && reply.Seconds > 0 {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-time.After(time.Duration(reply.Seconds) * time.Second):
 		}
+	}
+	if !migration {
+		return in, nil
 	}
 	if reply.Response != nil {
 		event["response"] = bytes.ReplaceAll(reply.Response, []byte("{name}"), []byte(name))
@@ -97,12 +99,14 @@ func (s script) play(ctx context.Context, in json.RawMessage) (json.RawMessage, 
 // TestScripts holds the two players of a script against each other. Without
 // Node.js only the one is held against what it should do.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	s := script{Cases: map[string]reply{
 		"full":  {Response: migrates(confirmed)},
 		"empty": {Response: json.RawMessage(`{}`)},
 		"clear": {Response: migrates(confirmed), ClearPassword: true},
 		"raise": {Response: migrates(confirmed), Raise: "PreSignUp_AdminCreateUser"},
 		"late":  {Response: json.RawMessage(`{}`), Seconds: 1},
+		"at":    {Response: json.RawMessage(`{}`), Seconds: 1, At: "PostAuthentication_Authentication"},
 	}}
 	event := func(trigger, name string) string {
 		return `{"version":"1","triggerSource":"` + trigger + `","userName":"` + name + `","request":{"password":"p"},"response":{"a":null}}`
@@ -112,6 +116,8 @@ func TestScripts(t *testing.T) {
 		{event(migration, "poolferry-live-full-1"), `{"version":"1","triggerSource":"UserMigration_Authentication","userName":"poolferry-live-full-1","request":{"password":"p"},"response":{"userAttributes":{"email":"success+poolferry-live-full-1@simulator.amazonses.com","email_verified":"true"},"messageAction":"SUPPRESS","finalUserStatus":"CONFIRMED"}}`},
 		{event(migration, "success+poolferry-live-empty-1@x"), strings.Replace(event(migration, "success+poolferry-live-empty-1@x"), `{"a":null}`, `{}`, 1)},
 		{event(migration, "poolferry-live-late-1"), strings.Replace(event(migration, "poolferry-live-late-1"), `{"a":null}`, `{}`, 1)},
+		{event(migration, "poolferry-live-at-1"), strings.Replace(event(migration, "poolferry-live-at-1"), `{"a":null}`, `{}`, 1)},
+		{event("PostAuthentication_Authentication", "poolferry-live-at-1"), event("PostAuthentication_Authentication", "poolferry-live-at-1")},
 		{event(migration, "poolferry-live-none-1"), event(migration, "poolferry-live-none-1")},
 		{event(migration, "ann"), event(migration, "ann")},
 		{event("PostAuthentication_Authentication", "poolferry-live-full-1"), event("PostAuthentication_Authentication", "poolferry-live-full-1")},

@@ -7,8 +7,9 @@ export const handler = async (event) => {
   const reply = found && cases[found[1]];
   if (!reply) return event;
   if (reply.raise === event.triggerSource) throw new Error(event.triggerSource);
-  if (!event.triggerSource.startsWith("UserMigration_")) return event;
-  if (reply.seconds) await new Promise((done) => setTimeout(done, reply.seconds * 1000));
+  const migration = event.triggerSource.startsWith("UserMigration_");
+  if (reply.seconds && (reply.at ? event.triggerSource === reply.at : migration)) await new Promise((done) => setTimeout(done, reply.seconds * 1000));
+  if (!migration) return event;
   if (reply.response) event.response = JSON.parse(JSON.stringify(reply.response).replaceAll("{name}", event.userName));
   if (reply.clear_password) event.request.password = "";
   return event;
