@@ -20,9 +20,9 @@ test: ## all tests that need nothing but Go
 	$(GO) test ./...
 
 .PHONY: race
-race: ## the same under the race detector (needs a C compiler)
+race: ## the same under the race detector, with fewer deaths in the tests that kill (needs a C compiler)
 	@command -v $${CC:-cc} >/dev/null || { echo "make race: no C compiler: install gcc, or set CC" >&2; exit 1; }
-	CGO_ENABLED=1 $(GO) test -race ./...
+	CGO_ENABLED=1 $(GO) test -race -short ./...
 
 .PHONY: lint
 lint: ## formatting, vet, go.mod, golangci-lint (built from source on first use)

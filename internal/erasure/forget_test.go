@@ -78,7 +78,7 @@ func TestForgetDies(t *testing.T) {
 		want := whole.state()
 		calls := 0
 		for _, after := range []bool{false, true} {
-			step := 1
+			step := storetest.Stride()
 			if after {
 				step = 11
 			}

@@ -120,7 +120,7 @@ func TestPurgeDies(t *testing.T) {
 		w.check(err)
 		state := whole.state()
 		for _, after := range []bool{false, true} {
-			for n, survived := 1, false; !survived; n++ {
+			for n, survived := 1, false; !survived; n += storetest.Stride() {
 				c := w.filled()
 				ctx, cancel := context.WithCancel(t.Context())
 				m := storetest.NewMortal(n, after, cancel)

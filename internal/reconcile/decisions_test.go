@@ -118,7 +118,7 @@ func TestRecordImport(t *testing.T) {
 // everything is decided once.
 func TestDecisionsDie(t *testing.T) {
 	for _, after := range []bool{false, true} {
-		for n, survived := 1, false; !survived; n++ {
+		for n, survived := 1, false; !survived; n += storetest.Stride() {
 			p := newPlace(t, newPool(), newPool())
 			ctx, cancel := context.WithCancel(t.Context())
 			m := storetest.NewMortal(n, after, cancel)

@@ -50,7 +50,7 @@ func busy(t *testing.T, seed uint64) *chronicle {
 func TestStepsDie(t *testing.T) {
 	for _, step := range []string{"index", "match", "compare", "close"} {
 		for _, after := range []bool{false, true} {
-			for n, survived := 1, false; !survived; n++ {
+			for n, survived := 1, false; !survived; n += storetest.Stride() {
 				synctest.Test(t, func(t *testing.T) {
 					c := busy(t, 1)
 					c.target.estimate = func(int) int { return 2 * (24 << 20) / 600 }
@@ -122,7 +122,7 @@ func (c *chronicle) wantTruth(id string) {
 // TestExecutionDies kills a whole execution at many of its calls. The next one
 // takes over when the lease has expired, and is whole.
 func TestExecutionDies(t *testing.T) {
-	for n, survived := 1, false; !survived; n += 3 {
+	for n, survived := 1, false; !survived; n += max(3, storetest.Stride()) {
 		synctest.Test(t, func(t *testing.T) {
 			c := busy(t, 2)
 			ctx, cancel := context.WithCancel(t.Context())

@@ -270,7 +270,7 @@ func TestDiesAnywhere(t *testing.T) {
 	for name, later := range map[string]time.Duration{"at once": 0, "cursors too old": 2 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			for _, after := range []bool{false, true} {
-				for n, survived := 1, false; !survived; n++ {
+				for n, survived := 1, false; !survived; n += storetest.Stride() {
 					synctest.Test(t, func(t *testing.T) {
 						p := newPlace(t, newPool(people(30, person)...), newPool(people(20, arrived)...))
 						p.seed(0)

@@ -84,7 +84,7 @@ func TestDiesAnywhere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, after := range []bool{false, true} {
-				for n, survived := 1, false; !survived; n += c.stride {
+				for n, survived := 1, false; !survived; n += max(c.stride, storetest.Stride()) {
 					synctest.Test(t, func(t *testing.T) {
 						w := newWorld(t)
 						w.o.Shards = c.shards
@@ -196,7 +196,7 @@ func TestRivals(t *testing.T) {
 
 // TestRivalsDie runs two chains of which one is killed at every step.
 func TestRivalsDie(t *testing.T) {
-	for n, survived := 1, false; !survived; n++ {
+	for n, survived := 1, false; !survived; n += storetest.Stride() {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			w.o.Shards = seeding.ShardsSerial

@@ -116,7 +116,7 @@ func TestStepDies(t *testing.T) {
 	calls := 0
 	for _, workers := range []int{1, 4} {
 		for _, after := range []bool{false, true} {
-			for n, survived := 1, false; !survived; n++ {
+			for n, survived := 1, false; !survived; n += storetest.Stride() {
 				synctest.Test(t, func(t *testing.T) {
 					p := busy(t, workers)
 					ctx, cancel := context.WithCancel(t.Context())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"sync"
+	"testing"
 
 	"poolferry/internal/store"
 )
@@ -17,6 +18,16 @@ type Mortal struct {
 	after bool
 	dead  bool
 	kill  context.CancelFunc
+}
+
+// Stride is how many steps are between the deaths that a test tries: every step is
+// one, but in short mode, which the race detector's run takes. That one looks for
+// races, and finds them whichever step is the last.
+func Stride() int {
+	if testing.Short() {
+		return 5
+	}
+	return 1
 }
 
 // NewMortal returns a process that dies at its n-th step, and then calls kill.
