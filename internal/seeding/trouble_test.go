@@ -216,8 +216,8 @@ func TestCursorRefused(t *testing.T) {
 		w.o.Limits = seeding.Limits{Time: time.Minute, Lines: 60, Bytes: 1 << 20}
 		s := w.seeding()
 		for attempt := 1; attempt <= 5; attempt++ {
-			out := w.batch(s, in) // two pages of four
-			if out.Attempt != attempt || out.Count != 120 {
+			out := w.batch(s, in) // a page of four, and the next where it was on its way already
+			if out.Attempt != attempt || out.Count != 60 && out.Count != 120 {
 				t.Fatalf("attempt %d: %+v", attempt, out)
 			}
 			time.Sleep(time.Hour)
