@@ -5,10 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -22,32 +19,13 @@ import (
 	"poolferry/internal/store"
 	"poolferry/internal/store/memory"
 	"poolferry/internal/userpool"
+	"poolferry/tools/golden"
 	"poolferry/tools/inspect"
 )
 
 const runID = "2026-11-prod"
 
 var noon = time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares what was written with a file.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
-}
 
 // pool is a source pool of one page.
 type pool struct {
@@ -152,8 +130,8 @@ func TestInspect(t *testing.T) {
 		if err := errors.Join(found.WriteText(&text), enc.Encode(found)); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name+".txt", text.Bytes())
-		golden(t, name+".json", data.Bytes())
+		golden.Check(t, name+".txt", text.Bytes())
+		golden.Check(t, name+".json", data.Bytes())
 		for _, personal := range []string{"person-", "example.com", "Ann", string(sub(2))} {
 			if strings.Contains(text.String()+data.String(), personal) {
 				t.Errorf("%s shows %q", name, personal)
@@ -187,7 +165,7 @@ func TestProfile(t *testing.T) {
 	if err := found.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "profile.txt", text.Bytes())
+	golden.Check(t, "profile.txt", text.Bytes())
 	if strings.Contains(text.String(), "\x1b") {
 		t.Error("a value reaches the terminal as it is")
 	}
@@ -207,7 +185,7 @@ func TestVerdict(t *testing.T) {
 	if err := inspect.NewVerdict(runID, report).WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "sound.txt", text.Bytes())
+	golden.Check(t, "sound.txt", text.Bytes())
 
 	g, _ := w.run.ReadGeneration(t.Context(), 1)
 	commit, _, err := w.run.ReadCommit(t.Context(), g.Origin, g.Shards[0])
@@ -268,7 +246,7 @@ func TestDifference(t *testing.T) {
 	if err := d.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "difference.txt", text.Bytes())
+	golden.Check(t, "difference.txt", text.Bytes())
 	data, err := json.Marshal(inspect.Change{Version: 1, Change: census.Change{Kind: census.Added, Sub: "s"}})
 	if err != nil || string(data) != `{"version":1,"kind":"added","sub":"s"}` {
 		t.Errorf("%s, %v", data, err)

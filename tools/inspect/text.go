@@ -13,16 +13,17 @@ import (
 
 	"poolferry/internal/manifest"
 	"poolferry/tools/explain"
+	"poolferry/tools/typeset"
 )
 
 // WriteText writes the inspection for a person.
 func (i Inspection) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "run %s\n", i.Run)
-	row(&b, "from", "%s in %s", i.Plan.Source.ID, i.Plan.Source.Region)
-	row(&b, "for", "%s in %s", i.Plan.Target.ID, i.Plan.Target.Region)
-	row(&b, "planned", "%s by %s, for about %d users", when(i.Plan.Created), i.Plan.CreatedBy, i.Plan.Estimate)
-	row(&b, "mapping", "SHA-256 %s", i.Plan.MappingSHA256)
+	typeset.Row(&b, "from", "%s in %s", i.Plan.Source.ID, i.Plan.Source.Region)
+	typeset.Row(&b, "for", "%s in %s", i.Plan.Target.ID, i.Plan.Target.Region)
+	typeset.Row(&b, "planned", "%s by %s, for about %d users", when(i.Plan.Created), i.Plan.CreatedBy, i.Plan.Estimate)
+	typeset.Row(&b, "mapping", "SHA-256 %s", i.Plan.MappingSHA256)
 	t := newTable("generation", "opened", "closed", "users", "groups", "memberships", "shards not by plan")
 	for _, g := range i.Generations {
 		t.AppendRow(table.Row{g.Generation, when(g.Opened), when(g.Closed), closed(g, g.Profiles), g.Groups, closed(g, g.Members), g.Why})
@@ -59,16 +60,16 @@ func writeShards(b *strings.Builder, shards []Shard) {
 func (p Profile) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", explain.Printable(p.Username))
-	row(&b, "sub", "%s", explain.Printable(string(p.Sub)))
+	typeset.Row(&b, "sub", "%s", explain.Printable(string(p.Sub)))
 	enabled := "enabled"
 	if !p.Enabled {
 		enabled = "disabled"
 	}
-	row(&b, "status", "%s, %s", p.Status, enabled)
-	row(&b, "MFA", "%s", listed(p.MFA))
-	row(&b, "groups", "%s", listed(p.Groups))
-	row(&b, "created", "%s, modified %s", when(p.Created), when(p.Modified))
-	row(&b, "staged in", "generation %d, %s", p.Generation, p.Part)
+	typeset.Row(&b, "status", "%s, %s", p.Status, enabled)
+	typeset.Row(&b, "MFA", "%s", listed(p.MFA))
+	typeset.Row(&b, "groups", "%s", listed(p.Groups))
+	typeset.Row(&b, "created", "%s, modified %s", when(p.Created), when(p.Modified))
+	typeset.Row(&b, "staged in", "generation %d, %s", p.Generation, p.Part)
 	t := newTable("attribute", "value")
 	for _, name := range slices.Sorted(maps.Keys(p.Attributes)) {
 		t.AppendRow(table.Row{explain.Printable(name), explain.Printable(p.Attributes[name])})
@@ -83,10 +84,6 @@ func newTable(header ...any) table.Writer {
 	t.SetStyle(table.StyleLight)
 	t.AppendHeader(header)
 	return t
-}
-
-func row(b *strings.Builder, what, format string, args ...any) {
-	fmt.Fprintf(b, "  %-12s %s\n", what, fmt.Sprintf(format, args...))
 }
 
 func when(t time.Time) string {

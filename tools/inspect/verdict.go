@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"poolferry/internal/seeding/census"
+	"poolferry/tools/typeset"
 )
 
 // Verdict is what a verification has found. As JSON it is the contract of
@@ -52,11 +53,11 @@ func (v Verdict) WriteText(w io.Writer) error {
 		word = "damaged"
 	}
 	fmt.Fprintf(&b, "run %s, generation %d: %s\n", v.Run, v.Generation, word)
-	row(&b, "users", "%d; the source pool said %d", v.Profiles, v.Estimate)
-	row(&b, "groups", "%d, with %d memberships", v.Groups, v.Members)
-	row(&b, "read", "%d parts of %d shards, %d bytes", v.Parts, v.Shards, v.Bytes)
+	typeset.Row(&b, "users", "%d; the source pool said %d", v.Profiles, v.Estimate)
+	typeset.Row(&b, "groups", "%d, with %d memberships", v.Groups, v.Members)
+	typeset.Row(&b, "read", "%d parts of %d shards, %d bytes", v.Parts, v.Shards, v.Bytes)
 	if v.Repeats > 0 {
-		row(&b, "repeats", "%d lines with a newer line about the same user", v.Repeats)
+		typeset.Row(&b, "repeats", "%d lines with a newer line about the same user", v.Repeats)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -110,8 +111,8 @@ func (d *Difference) Same() bool { return d.Profiles == Counts{} && d.Members ==
 func (d *Difference) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "run %s, from generation %d to %d\n", d.Run, d.From, d.To)
-	row(&b, "users", "%d added, %d removed, %d changed", d.Profiles.Added, d.Profiles.Removed, d.Profiles.Changed)
-	row(&b, "memberships", "%d added, %d removed", d.Members.Added, d.Members.Removed)
+	typeset.Row(&b, "users", "%d added, %d removed, %d changed", d.Profiles.Added, d.Profiles.Removed, d.Profiles.Changed)
+	typeset.Row(&b, "memberships", "%d added, %d removed", d.Members.Added, d.Members.Removed)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -4,39 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"poolferry/internal/preflight"
 	"poolferry/internal/preflight/staged"
 	"poolferry/internal/userpool"
+	"poolferry/tools/golden"
 	"poolferry/tools/readiness"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares what was written with a file.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got)\n%s", name, diff)
-	}
-}
 
 func said(code preflight.Code, about, detail string) preflight.Finding {
 	return preflight.Finding{Code: code, Severity: code.Severity(), About: about, Detail: detail, Meaning: code.Meaning(), Advice: code.Advice()}
@@ -69,12 +45,12 @@ func TestText(t *testing.T) {
 		if err := (readiness.Report{Report: r}).WriteText(&text); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name+".txt", text.Bytes())
+		golden.Check(t, name+".txt", text.Bytes())
 		data, err := json.Marshal(r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name+".json", append(data, '\n'))
+		golden.Check(t, name+".json", append(data, '\n'))
 		for i, line := range bytes.Split(text.Bytes(), []byte("\n")) {
 			if len([]rune(string(line))) > 80 && i > 3 {
 				t.Errorf("%s: line %d is %d wide", name, i+1, len([]rune(string(line))))

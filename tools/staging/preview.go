@@ -8,6 +8,7 @@ import (
 
 	"poolferry/internal/manifest"
 	"poolferry/internal/seeding"
+	"poolferry/tools/typeset"
 )
 
 // pageSize is the most that Cognito lists in a page (Cognito API reference,
@@ -90,32 +91,32 @@ func (p *Preview) expect() {
 func (p Preview) WriteText(w io.Writer, bucket string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Seeding of run %s, generation %d\n", p.Run, p.Generation)
-	row(&b, "reads", "source pool %s", poolText(p.Source))
-	row(&b, "writes", "the manifest, runs/%s in bucket %s", p.Run, bucket)
-	row(&b, "leaves alone", "target pool %s: nothing is written to the target pool", poolText(p.Target))
+	typeset.Row(&b, "reads", "source pool %s", poolText(p.Source))
+	typeset.Row(&b, "writes", "the manifest, runs/%s in bucket %s", p.Run, bucket)
+	typeset.Row(&b, "leaves alone", "target pool %s: nothing is written to the target pool", poolText(p.Target))
 	users := fmt.Sprintf("about %d", p.Estimate)
 	if p.Staged > 0 {
 		users += fmt.Sprintf(", of whom %d are staged", p.Staged)
 	}
-	row(&b, "users", "%s", users)
-	row(&b, "to read", "about %d pages of %d users", p.Pages, pageSize)
+	typeset.Row(&b, "users", "%s", users)
+	typeset.Row(&b, "to read", "about %d pages of %d users", p.Pages, pageSize)
 	pace := fmt.Sprintf("at most %g requests/s", p.Pace.PerSecond)
 	if p.PerSecond < p.Pace.PerSecond {
 		pace += fmt.Sprintf("; the pool's answers allow %.3g", p.PerSecond)
 	}
-	row(&b, "pace", "%s", pace)
+	typeset.Row(&b, "pace", "%s", pace)
 	if p.Shards > 0 {
-		row(&b, "shards", "%d, %d at a time", p.Shards, min(p.Shards, p.Pace.Concurrency))
+		typeset.Row(&b, "shards", "%d, %d at a time", p.Shards, min(p.Shards, p.Pace.Concurrency))
 	}
-	row(&b, "takes", "about %s, memberships in groups aside", Span(p.Duration))
+	typeset.Row(&b, "takes", "about %s, memberships in groups aside", Span(p.Duration))
 	if p.FailedCount > 0 {
-		row(&b, "takes up", "%d failed shards", p.FailedCount)
+		typeset.Row(&b, "takes up", "%d failed shards", p.FailedCount)
 	}
 	if p.WasStopped {
-		row(&b, "clears", "the stop switch")
+		typeset.Row(&b, "clears", "the stop switch")
 	}
 	if p.UnderWay > 0 {
-		row(&b, "beware", "a seeding moved %s ago and seems to be running: two do no harm, but together take up to twice the pace", Span(p.UnderWay))
+		typeset.Row(&b, "beware", "a seeding moved %s ago and seems to be running: two do no harm, but together take up to twice the pace", Span(p.UnderWay))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

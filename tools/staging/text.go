@@ -9,6 +9,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 
 	"poolferry/internal/manifest"
+	"poolferry/tools/typeset"
 )
 
 // WriteText writes the progress for a person.
@@ -19,11 +20,11 @@ func (p Progress) WriteText(w io.Writer, now time.Time) error {
 		generation = fmt.Sprintf("generation %d", p.Generation)
 	}
 	fmt.Fprintf(&b, "run %s, %s: %s\n", p.Run, generation, p.Standing)
-	row(&b, "from", "%s", poolText(p.Source))
-	row(&b, "for", "%s", poolText(p.Target))
-	row(&b, "staged", "%s, %d memberships in groups, %d parts", p.Summary(), p.Members, p.Parts)
+	typeset.Row(&b, "from", "%s", poolText(p.Source))
+	typeset.Row(&b, "for", "%s", poolText(p.Target))
+	typeset.Row(&b, "staged", "%s, %d memberships in groups, %d parts", p.Summary(), p.Members, p.Parts)
 	if p.Why != "" {
-		row(&b, "not by plan", "%s", p.Why)
+		typeset.Row(&b, "not by plan", "%s", p.Why)
 	}
 	if len(p.Shards) > 0 {
 		t := table.NewWriter()
@@ -44,10 +45,6 @@ func (p Progress) WriteText(w io.Writer, now time.Time) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-func row(b *strings.Builder, what, format string, args ...any) {
-	fmt.Fprintf(b, "  %-12s %s\n", what, fmt.Sprintf(format, args...))
 }
 
 func poolText(p manifest.Pool) string {

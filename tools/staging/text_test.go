@@ -2,39 +2,15 @@ package staging_test
 
 import (
 	"bytes"
-	"flag"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"poolferry/internal/fault"
 	"poolferry/internal/manifest"
 	"poolferry/internal/seeding"
+	"poolferry/tools/golden"
 	"poolferry/tools/staging"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares what was written with a file.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
-}
 
 var noon = time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
 
@@ -121,7 +97,7 @@ func TestStatusText(t *testing.T) {
 		if err := p.WriteText(&text, noon); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name, text.Bytes())
+		golden.Check(t, name, text.Bytes())
 	}
 }
 
@@ -144,7 +120,7 @@ func TestPreviewText(t *testing.T) {
 		if err := p.WriteText(&text, "example-staging"); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name, text.Bytes())
+		golden.Check(t, name, text.Bytes())
 	}
 }
 

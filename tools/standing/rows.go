@@ -15,6 +15,7 @@ import (
 
 	"poolferry/internal/reconcile"
 	"poolferry/internal/reconcile/verdict"
+	"poolferry/tools/typeset"
 )
 
 // FindingLine is a finding as a line of JSON.
@@ -73,7 +74,7 @@ func (f *Findings) WriteText(w io.Writer) error {
 	if total == 0 {
 		b.WriteString("there are no findings\n")
 	}
-	t := newTable(table.Row{"finding", "severity", "source sub", "target sub", "attributes", ""})
+	t := typeset.Table(table.Row{"finding", "severity", "source sub", "target sub", "attributes", ""}, widest)
 	for _, severity := range verdict.Severities() {
 		for _, finding := range f.shown[severity] {
 			if t.Length() == f.most {
@@ -88,10 +89,10 @@ func (f *Findings) WriteText(w io.Writer) error {
 		render(&b, t)
 	}
 	if n := t.Length(); n < total {
-		fmt.Fprintf(&b, "%s of %s findings are shown, the worst first; --json streams all of them, --kind and --severity choose\n", number(n), number(total))
+		fmt.Fprintf(&b, "%s of %s findings are shown, the worst first; --json streams all of them, --kind and --severity choose\n", typeset.Number(n), typeset.Number(total))
 	}
 	for _, kind := range kindsOf(f.counts) {
-		fmt.Fprintf(&b, "\n%s, %s of them (%s)\n  %s\n  %s\n", kind, number(f.counts[kind]), kind.Severity(), kind.Meaning(), kind.Advice())
+		fmt.Fprintf(&b, "\n%s, %s of them (%s)\n  %s\n  %s\n", kind, typeset.Number(f.counts[kind]), kind.Severity(), kind.Meaning(), kind.Advice())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -151,7 +152,7 @@ func WritePendingText(w io.Writer, rows iter.Seq2[reconcile.PendingRow, error]) 
 func Advise(w io.Writer, counts reconcile.Counts) {
 	for _, v := range verdict.Verdicts() {
 		for _, reason := range byCount(counts[v]) {
-			_, _ = fmt.Fprintf(w, "%s, %s: %s. %s %s\n", v, reason, number(counts[v][reason]), reason.Meaning(), reason.Advice())
+			_, _ = fmt.Fprintf(w, "%s, %s: %s. %s %s\n", v, reason, typeset.Number(counts[v][reason]), reason.Meaning(), reason.Advice())
 		}
 	}
 }

@@ -3,16 +3,11 @@ package standing_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"poolferry/internal/cutover"
 	"poolferry/internal/manifest"
@@ -21,28 +16,9 @@ import (
 	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/seeding"
 	"poolferry/internal/settle"
+	"poolferry/tools/golden"
 	"poolferry/tools/standing"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares what was written with a file.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
-}
 
 var noon = time.Date(2026, 12, 12, 12, 0, 0, 0, time.UTC)
 
@@ -215,7 +191,7 @@ func TestStatus(t *testing.T) {
 				t.Fatal(err)
 			}
 			text.WriteString("\n" + s.Line() + "\n")
-			golden(t, "status-"+name+".txt", text.Bytes())
+			golden.Check(t, "status-"+name+".txt", text.Bytes())
 		})
 	}
 }
@@ -299,7 +275,7 @@ func TestLookText(t *testing.T) {
 		if err := look.WriteText(&text, noon); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, "look-"+name+".txt", text.Bytes())
+		golden.Check(t, "look-"+name+".txt", text.Bytes())
 	}
 	o := standing.OutcomeOf(*whole)
 	if o.Rows != (standing.Rows{IDMap: 8600, Pending: 4100, Findings: 1241}) || o.State != standing.Whole || o.Troubled() || o.Moved != 8600 || o.ToMove != 12400 {

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 
 	"poolferry/internal/reconcile"
 	"poolferry/internal/reconcile/forecast"
 	"poolferry/internal/reconcile/verdict"
 	"poolferry/tools/staging"
+	"poolferry/tools/typeset"
 )
 
 // shownRuns is how many reconciliations the screen has room for.
@@ -31,30 +31,30 @@ func (s Status) WriteText(w io.Writer) error {
 	if s.Figures != nil {
 		if s.Forecast.State != forecast.Complete {
 			if s.Forecast.State != forecast.TooEarly {
-				row(&b, "rate", "%s", rate(s.Forecast.PerDay))
+				typeset.Row(&b, "rate", "%s", rate(s.Forecast.PerDay))
 			}
-			row(&b, "end", "%s", End(s.Forecast))
-			row(&b, "", "%s", s.Forecast.Why)
+			typeset.Row(&b, "end", "%s", End(s.Forecast))
+			typeset.Row(&b, "", "%s", s.Forecast.Why)
 		}
 		asOf := fmt.Sprintf("%s, generation %d", moment(s.AsOf, s.now), s.Generation)
 		if !s.Whole {
 			asOf += "; that reconciliation is partial, so these are not all users"
 		}
-		row(&b, "as of", "%s", asOf)
+		typeset.Row(&b, "as of", "%s", asOf)
 	}
 	switch {
 	case s.Seeding == nil:
-		row(&b, "seeding", "nothing is staged")
+		typeset.Row(&b, "seeding", "nothing is staged")
 	case s.Seeding.Generation == 0:
-		row(&b, "seeding", "%s, no generation yet", s.Seeding.Standing)
+		typeset.Row(&b, "seeding", "%s, no generation yet", s.Seeding.Standing)
 	default:
-		row(&b, "seeding", "%s, generation %d: %s", s.Seeding.Standing, s.Seeding.Generation, s.Seeding.line())
+		typeset.Row(&b, "seeding", "%s, generation %d: %s", s.Seeding.Standing, s.Seeding.Generation, s.Seeding.line())
 	}
 	if s.Settle != nil {
-		row(&b, "settled", "%s", s.Settle.line())
+		typeset.Row(&b, "settled", "%s", s.Settle.line())
 	}
 	if s.Cutover != nil {
-		row(&b, "cut-over", "%s, %s", strings.ReplaceAll(string(s.Cutover.State), "-", " "), moment(s.Cutover.Updated, s.now))
+		typeset.Row(&b, "cut-over", "%s, %s", strings.ReplaceAll(string(s.Cutover.State), "-", " "), moment(s.Cutover.Updated, s.now))
 	}
 	if s.Running != nil {
 		s.Running.row(&b, s.now)
@@ -70,27 +70,27 @@ func (s Status) WriteText(w io.Writer) error {
 
 func (s Seeding) line() string {
 	if s.Standing == staging.Done {
-		return fmt.Sprintf("%s, %s, all committed", count(s.Profiles, "user"), count(s.Shards, "shard"))
+		return fmt.Sprintf("%s, %s, all committed", typeset.Count(s.Profiles, "user"), typeset.Count(s.Shards, "shard"))
 	}
-	line := fmt.Sprintf("%s of about %s, %s of %s committed", number(s.Profiles), count(s.Estimate, "user"), number(s.Committed), count(s.Shards, "shard"))
+	line := fmt.Sprintf("%s of about %s, %s of %s committed", typeset.Number(s.Profiles), typeset.Count(s.Estimate, "user"), typeset.Number(s.Committed), typeset.Count(s.Shards, "shard"))
 	if n := len(s.Failed); n > 0 {
-		line += fmt.Sprintf(", %s failed", number(n))
+		line += fmt.Sprintf(", %s failed", typeset.Number(n))
 	}
 	return line
 }
 
 func (s Settle) line() string {
-	line := count(s.Settled, "user")
+	line := typeset.Count(s.Settled, "user")
 	if s.Left > 0 {
-		line += fmt.Sprintf(", %s to go", number(s.Left))
+		line += fmt.Sprintf(", %s to go", typeset.Number(s.Left))
 	}
 	switch {
 	case s.GivenUp == s.Failed && s.Failed > 0:
-		line += fmt.Sprintf(", %s failed for good", number(s.Failed))
+		line += fmt.Sprintf(", %s failed for good", typeset.Number(s.Failed))
 	case s.GivenUp > 0:
-		line += fmt.Sprintf(", %s failed, %s of them for good", number(s.Failed), number(s.GivenUp))
+		line += fmt.Sprintf(", %s failed, %s of them for good", typeset.Number(s.Failed), typeset.Number(s.GivenUp))
 	case s.Failed > 0:
-		line += fmt.Sprintf(", %s failed and tried again later", number(s.Failed))
+		line += fmt.Sprintf(", %s failed and tried again later", typeset.Number(s.Failed))
 	}
 	return line
 }
@@ -99,11 +99,11 @@ func (s Settle) line() string {
 func (s Status) answer(b *strings.Builder) {
 	switch {
 	case s.Complete:
-		fmt.Fprintf(b, "run %s: complete, everybody of %s is accounted for\n", s.Run, count(s.Profiles, "user"))
+		fmt.Fprintf(b, "run %s: complete, everybody of %s is accounted for\n", s.Run, typeset.Count(s.Profiles, "user"))
 	case s.ToMove == 0:
 		fmt.Fprintf(b, "run %s: there is nobody to move\n", s.Run)
 	default:
-		fmt.Fprintf(b, "run %s: %s of %s have moved\n", s.Run, number(s.Moved), count(s.ToMove, "user"))
+		fmt.Fprintf(b, "run %s: %s of %s have moved\n", s.Run, typeset.Number(s.Moved), typeset.Count(s.ToMove, "user"))
 	}
 	fmt.Fprintf(b, "  %s %s\n", bar(s.Percent), percent(s.Percent))
 }
@@ -117,12 +117,12 @@ func (s Status) Line() string {
 		}
 		return line
 	}
-	line := fmt.Sprintf("%s: %s of %s have moved, %s pending", percent(s.Percent), number(s.Moved), count(s.ToMove, "user"), number(s.Verdicts[verdict.Pending]))
+	line := fmt.Sprintf("%s: %s of %s have moved, %s pending", percent(s.Percent), typeset.Number(s.Moved), typeset.Count(s.ToMove, "user"), typeset.Number(s.Verdicts[verdict.Pending]))
 	if n := sum(s.Findings); n > 0 {
-		line += ", " + count(n, "finding")
+		line += ", " + typeset.Count(n, "finding")
 	}
 	if s.Critical > 0 {
-		line += fmt.Sprintf(" (%s critical)", number(s.Critical))
+		line += fmt.Sprintf(" (%s critical)", typeset.Number(s.Critical))
 	}
 	if last, ok := s.Last(); ok && last.State != Whole {
 		line += ", the last reconciliation " + map[State]string{Partial: "is partial", Failed: "has failed"}[last.State]
@@ -149,23 +149,23 @@ func (r Running) line() string {
 
 func (r Running) row(b *strings.Builder, now time.Time) {
 	if r.Expired {
-		row(b, "running", "%s since %s; its lease ran out %s, and the next reconciliation takes over", r.ID, minute(r.Since), ago(r.Until, now))
+		typeset.Row(b, "running", "%s since %s; its lease ran out %s, and the next reconciliation takes over", r.ID, minute(r.Since), ago(r.Until, now))
 	} else {
-		row(b, "running", "%s since %s; its lease runs for %s, unless it is renewed", r.ID, moment(r.Since, now), long(r.Until.Sub(now)))
+		typeset.Row(b, "running", "%s since %s; its lease runs for %s, unless it is renewed", r.ID, moment(r.Since, now), long(r.Until.Sub(now)))
 	}
 	switch {
 	case r.Ended != "" && !r.Expired:
-		row(b, "", "its execution has ended (%s): the next one can begin when the lease runs out", r.Ended)
+		typeset.Row(b, "", "its execution has ended (%s): the next one can begin when the lease runs out", r.Ended)
 	case r.Stage != "":
-		row(b, "", "%s", r.Stage)
+		typeset.Row(b, "", "%s", r.Stage)
 	}
 }
 
 // countsTable shows who stands where, and why; explained, with what that means.
 func countsTable(b *strings.Builder, verdicts map[verdict.Verdict]int, reasons reconcile.Counts, explained bool) {
-	t := newTable(table.Row{"verdict", "users", "reason", "users"}, 2, 4)
+	t := typeset.Table(table.Row{"verdict", "users", "reason", "users"}, widest, 2, 4)
 	if explained {
-		t = newTable(table.Row{"verdict", "users", "reason", "users", ""}, 2, 4)
+		t = typeset.Table(table.Row{"verdict", "users", "reason", "users", ""}, widest, 2, 4)
 	}
 	add := func(meaning string, cells ...any) {
 		if explained {
@@ -177,9 +177,9 @@ func countsTable(b *strings.Builder, verdicts map[verdict.Verdict]int, reasons r
 		if verdicts[v] == 0 && v != verdict.Migrated && v != verdict.Pending {
 			continue
 		}
-		name, users := string(v), number(verdicts[v])
+		name, users := string(v), typeset.Number(verdicts[v])
 		for _, reason := range byCount(reasons[v]) {
-			add(reason.Meaning(), name, users, reason, number(reasons[v][reason]))
+			add(reason.Meaning(), name, users, reason, typeset.Number(reasons[v][reason]))
 			name, users = "", ""
 		}
 		if len(reasons[v]) == 0 {
@@ -191,12 +191,12 @@ func countsTable(b *strings.Builder, verdicts map[verdict.Verdict]int, reasons r
 
 // findingsTable shows the kinds, the worst first; explained as countsTable.
 func findingsTable(b *strings.Builder, findings map[verdict.FindingKind]int, explained bool) {
-	t := newTable(table.Row{"finding", "severity", "count"}, 3)
+	t := typeset.Table(table.Row{"finding", "severity", "count"}, widest, 3)
 	if explained {
-		t = newTable(table.Row{"finding", "severity", "count", ""}, 3)
+		t = typeset.Table(table.Row{"finding", "severity", "count", ""}, widest, 3)
 	}
 	for _, kind := range kindsOf(findings) {
-		cells := table.Row{kind, kind.Severity(), number(findings[kind])}
+		cells := table.Row{kind, kind.Severity(), typeset.Number(findings[kind])}
 		if explained {
 			cells = append(cells, kind.Meaning())
 		}
@@ -225,9 +225,9 @@ func (s Status) runsTable(b *strings.Builder) {
 	if len(s.LastRuns) == 0 {
 		return
 	}
-	t := newTable(table.Row{"ended", "took", "percent", "pending", "findings", "", "reconciliation"}, 2, 3, 4, 5)
+	t := typeset.Table(table.Row{"ended", "took", "percent", "pending", "findings", "", "reconciliation"}, widest, 2, 3, 4, 5)
 	for _, p := range s.LastRuns[:min(len(s.LastRuns), shownRuns)] {
-		share, pending, findings, state := percent(p.Percent), number(p.Pending), number(p.Findings), string(p.State)
+		share, pending, findings, state := percent(p.Percent), typeset.Number(p.Pending), typeset.Number(p.Findings), string(p.State)
 		if !p.counted && p.State != Whole {
 			share, pending, findings = "-", "-", "-"
 		}
@@ -260,30 +260,30 @@ func (l Look) WriteText(w io.Writer, now time.Time) error {
 
 func (o Outcome) text(b *strings.Builder, run string, now time.Time) {
 	fmt.Fprintf(b, "reconciliation %s of run %s: %s\n", o.ID, run, o.State)
-	row(b, "ended", "%s; it took %s", moment(o.Ended, now), seconds(o.Ended.Sub(o.Started).Seconds()))
+	typeset.Row(b, "ended", "%s; it took %s", moment(o.Ended, now), seconds(o.Ended.Sub(o.Started).Seconds()))
 	if o.Failure != "" {
-		row(b, "failed", "%s; nothing was counted", o.Failure)
+		typeset.Row(b, "failed", "%s; nothing was counted", o.Failure)
 		return
 	}
 	if o.State == Partial {
 		for _, word := range o.Partial {
-			row(b, "partial", "%s: %s", word, Because([]string{word}))
+			typeset.Row(b, "partial", "%s: %s", word, Because([]string{word}))
 		}
 	}
 	if len(o.Missing) > 0 {
-		row(b, "missing", "shards %s of the manifest", strings.Join(o.Missing, ", "))
+		typeset.Row(b, "missing", "shards %s of the manifest", strings.Join(o.Missing, ", "))
 	}
-	row(b, "moved", "%s: %s of %s", percent(o.Percent), number(o.Moved), count(o.ToMove, "user"))
-	row(b, "compared", "%s of generation %d with %s of the target pool, in %s", count(o.Profiles, "user"), o.Generation, number(o.TargetUsers), count(o.Buckets, "bucket"))
+	typeset.Row(b, "moved", "%s: %s of %s", percent(o.Percent), typeset.Number(o.Moved), typeset.Count(o.ToMove, "user"))
+	typeset.Row(b, "compared", "%s of generation %d with %s of the target pool, in %s", typeset.Count(o.Profiles, "user"), o.Generation, typeset.Number(o.TargetUsers), typeset.Count(o.Buckets, "bucket"))
 	if o.Joins > 0 {
-		row(b, "joined", "%s without custom:legacy_sub, by a name", count(o.Joins, "user"))
+		typeset.Row(b, "joined", "%s without custom:legacy_sub, by a name", typeset.Count(o.Joins, "user"))
 	}
-	row(b, "bytes", "%s of manifest, %s read, %s written", size(o.Bytes.Manifest), size(o.Bytes.Read), size(o.Bytes.Written))
+	typeset.Row(b, "bytes", "%s of manifest, %s read, %s written", size(o.Bytes.Manifest), size(o.Bytes.Read), size(o.Bytes.Written))
 	if stages := o.stages(); stages != "" {
-		row(b, "stages", "%s", stages)
+		typeset.Row(b, "stages", "%s", stages)
 	}
 	if o.Complete {
-		row(b, "complete", "everybody is accounted for, in two whole reconciliations in a row")
+		typeset.Row(b, "complete", "everybody is accounted for, in two whole reconciliations in a row")
 	}
 	countsTable(b, o.Verdicts, o.Reasons, true)
 	findingsTable(b, o.Findings, true)
@@ -302,22 +302,4 @@ func (o Outcome) stages() string {
 // widest is a table's last column, so that most tables fit a terminal.
 const widest = 62
 
-// newTable returns a table with a header; the columns, counted from 1, hold
-// numbers.
-func newTable(header table.Row, numbers ...int) table.Writer {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.AppendHeader(header)
-	columns := []table.ColumnConfig{{Number: len(header), WidthMax: widest, WidthMaxEnforcer: text.WrapSoft}}
-	for _, n := range numbers {
-		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
-	}
-	t.SetColumnConfigs(columns)
-	return t
-}
-
 func render(b *strings.Builder, t table.Writer) { b.WriteString(t.Render() + "\n") }
-
-func row(b *strings.Builder, what, format string, args ...any) {
-	fmt.Fprintf(b, "  %-12s %s\n", what, fmt.Sprintf(format, args...))
-}

@@ -9,6 +9,7 @@ import (
 	"poolferry/internal/manifest"
 	"poolferry/internal/reconcile"
 	"poolferry/internal/workflow"
+	"poolferry/tools/typeset"
 )
 
 // stage is a state of the state machine that is worth a word.
@@ -100,9 +101,9 @@ func (t *Trail) count(ctx context.Context) (string, error) {
 	if err != nil || m.Label != t.at.state || m.Items == 0 {
 		return "", err
 	}
-	text := fmt.Sprintf("%s of %s %s", number(m.Done), number(m.Items), t.at.of)
+	text := fmt.Sprintf("%s of %s %s", typeset.Number(m.Done), typeset.Number(m.Items), t.at.of)
 	if m.Failed > 0 {
-		text += fmt.Sprintf(", %s failed", number(m.Failed))
+		text += fmt.Sprintf(", %s failed", typeset.Number(m.Failed))
 	}
 	return text, nil
 }
@@ -135,9 +136,9 @@ func (t *Trail) scanned(ctx context.Context) (string, error) {
 		case manifest.Open:
 		}
 	}
-	text := fmt.Sprintf("%s of about %s, %s of %s", number(users), count(t.basis.Target.Estimate, "user"), number(done), count(len(t.basis.Target.Shards), "shard"))
+	text := fmt.Sprintf("%s of about %s, %s of %s", typeset.Number(users), typeset.Count(t.basis.Target.Estimate, "user"), typeset.Number(done), typeset.Count(len(t.basis.Target.Shards), "shard"))
 	if failed > 0 {
-		text += fmt.Sprintf(", %s failed", number(failed))
+		text += fmt.Sprintf(", %s failed", typeset.Number(failed))
 	}
 	return text, nil
 }

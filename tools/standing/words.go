@@ -11,17 +11,8 @@ import (
 	"poolferry/internal/reconcile"
 	"poolferry/internal/reconcile/forecast"
 	"poolferry/tools/staging"
+	"poolferry/tools/typeset"
 )
-
-func number(n int) string { return humanize.Comma(int64(n)) }
-
-// count is a number of things, whose plural is regular.
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return number(n) + " " + thing + "s"
-}
 
 // percent never rounds up to 100.
 func percent(p float64) string {
@@ -50,7 +41,7 @@ func long(d time.Duration) string {
 	if d < 2*day {
 		return staging.Span(d)
 	}
-	return count(int(d/day), "day")
+	return typeset.Count(int(d/day), "day")
 }
 
 // seconds keeps a decimal of what is short.
@@ -75,7 +66,7 @@ func rate(perDay float64) string {
 	if perDay > 0 && perDay < 9.95 {
 		return fmt.Sprintf("%.1f a day", perDay)
 	}
-	return number(int(math.Round(perDay))) + " a day"
+	return typeset.Number(int(math.Round(perDay))) + " a day"
 }
 
 // End says in words when the migration will end.
@@ -86,7 +77,7 @@ func End(f forecast.Forecast) string {
 	case f.State == forecast.TooEarly:
 		return "too early to say"
 	case f.Expected.IsZero() && f.Remaining > 0:
-		return fmt.Sprintf("it will not end by waiting: about %s will be left", count(f.Remaining, "user"))
+		return fmt.Sprintf("it will not end by waiting: about %s will be left", typeset.Count(f.Remaining, "user"))
 	case f.Expected.IsZero():
 		return "cannot be said"
 	}

@@ -4,41 +4,17 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"poolferry/internal/fault"
 	"poolferry/internal/reconcile"
 	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/tail"
+	"poolferry/tools/golden"
 	"poolferry/tools/stragglers"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares what was written with a file.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
-}
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
@@ -63,7 +39,7 @@ func TestView(t *testing.T) {
 	if err := view.WriteText(&out); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "plan.txt", out.Bytes())
+	golden.Check(t, "plan.txt", out.Bytes())
 	if view.AgeSeconds != 6*3600 || view.Import.Seconds != 12006 || view.Import.ActiveUsers != 0 || len(view.Warnings) != 4 {
 		t.Errorf("%+v", view)
 	}
@@ -71,7 +47,7 @@ func TestView(t *testing.T) {
 	if err := stragglers.ViewOf(tail.Plan{Run: "2026-11-prod", Reconciled: noon}, noon).WriteText(&out); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "nobody.txt", out.Bytes())
+	golden.Check(t, "nobody.txt", out.Bytes())
 	left := plan()
 	left.Reasons = []tail.Group{{Reason: verdict.NotSignedIn, Choice: tail.Leave, Pending: 7, Excluded: 1}}
 	if w := stragglers.ViewOf(left, noon).Warnings; len(w) != 3 || w[0].Warning != stragglers.WarnNotSignedIn || w[0].Users != 8 {
@@ -116,7 +92,7 @@ func TestProgress(t *testing.T) {
 	if err := p.WriteText(&out, noon); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "running.txt", out.Bytes())
+	golden.Check(t, "running.txt", out.Bytes())
 	if p.Rows != 600_289 || p.Left != 320_279 || p.Imported != 250_000 || p.Refused != 5 || len(p.Files) != 4 || p.Ended() {
 		t.Errorf("%+v", p)
 	}
@@ -158,7 +134,7 @@ func TestFailures(t *testing.T) {
 	if n, err := stragglers.WriteFailures(&out, yields(all, nil)); n != 3 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
-	golden(t, "failures.txt", out.Bytes())
+	golden.Check(t, "failures.txt", out.Bytes())
 	out.Reset()
 	if n, err := stragglers.WriteFailures(&out, yields(nil, nil)); n != 0 || err != nil || out.String() != "nobody failed\n" {
 		t.Errorf("%d, %v, %s", n, err, out.String())

@@ -10,11 +10,11 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 
 	"poolferry/internal/reconcile/verdict"
 	"poolferry/internal/tail"
 	"poolferry/tools/staging"
+	"poolferry/tools/typeset"
 )
 
 // WriteText writes a plan for a person.
@@ -28,34 +28,34 @@ func (v View) WriteText(w io.Writer) error {
 	}
 	v.refusals(&b)
 	if len(v.Exclude) > 0 {
-		row(&b, "excludes", "users who are %s, from the next reconciliation on", words(v.Exclude))
+		typeset.Row(&b, "excludes", "users who are %s, from the next reconciliation on", words(v.Exclude))
 	}
 	if v.Import.Users == 0 {
-		row(&b, "imports", "nobody")
+		typeset.Row(&b, "imports", "nobody")
 	} else {
-		row(&b, "imports", "%s in %s, %s", count(v.Import.Users, "user"), count(v.Import.Files, "file"), humanize.Bytes(uint64(max(v.Import.Bytes, 0)))) //nolint:gosec // not negative
-		row(&b, "time", "about %s at %d users a second; AWS promises nothing", staging.Span(time.Duration(v.Import.Seconds)*time.Second), Pace)
-		row(&b, "cost now", "no active users, no messages")
-		row(&b, "afterwards", "each becomes active when coming back, and is sent a code: %s by e-mail, %s by SMS", number(v.Import.Emails), number(v.Import.SMS))
+		typeset.Row(&b, "imports", "%s in %s, %s", typeset.Count(v.Import.Users, "user"), typeset.Count(v.Import.Files, "file"), humanize.Bytes(uint64(max(v.Import.Bytes, 0)))) //nolint:gosec // not negative
+		typeset.Row(&b, "time", "about %s at %d users a second; AWS promises nothing", staging.Span(time.Duration(v.Import.Seconds)*time.Second), Pace)
+		typeset.Row(&b, "cost now", "no active users, no messages")
+		typeset.Row(&b, "afterwards", "each becomes active when coming back, and is sent a code: %s by e-mail, %s by SMS", typeset.Number(v.Import.Emails), typeset.Number(v.Import.SMS))
 	}
 	for _, warning := range v.Warnings {
-		fmt.Fprintf(&b, "\n! %s: %s\n", count(warning.Users, "user"), warning.Text)
+		fmt.Fprintf(&b, "\n! %s: %s\n", typeset.Count(warning.Users, "user"), warning.Text)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 func (v View) table(b *strings.Builder) {
-	t := newTable(table.Row{"reason", "choice", "pending", "excluded", "can be imported", "cannot"}, 3, 4, 5, 6)
+	t := typeset.Table(table.Row{"reason", "choice", "pending", "excluded", "can be imported", "cannot"}, widest, 3, 4, 5, 6)
 	for _, r := range v.Reasons {
-		importable, refused := number(r.Importable), 0
+		importable, refused := typeset.Number(r.Importable), 0
 		for _, n := range r.Refused {
 			refused += n
 		}
 		if r.Reason == verdict.Federated {
 			importable, refused = "never", r.Pending+r.Excluded
 		}
-		t.AppendRow(table.Row{r.Reason, r.Choice, number(r.Pending), number(r.Excluded), importable, number(refused)})
+		t.AppendRow(table.Row{r.Reason, r.Choice, typeset.Number(r.Pending), typeset.Number(r.Excluded), importable, typeset.Number(refused)})
 	}
 	b.WriteString(t.Render() + "\n")
 }
@@ -70,7 +70,7 @@ func (v View) refusals(b *strings.Builder) {
 	}
 	for _, why := range tail.Refusals() {
 		if all[why] > 0 {
-			fmt.Fprintf(b, "%s, %s: %s\n", why, number(all[why]), why.Meaning())
+			fmt.Fprintf(b, "%s, %s: %s\n", why, typeset.Number(all[why]), why.Meaning())
 		}
 	}
 }
@@ -79,16 +79,16 @@ func (v View) refusals(b *strings.Builder) {
 func (p Progress) WriteText(w io.Writer, now time.Time) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "import %s of run %s: %s\n", p.ID, p.Run, p.Standing)
-	row(&b, "planned", "%s, %s ago", count(p.Planned, "user"), staging.Span(now.Sub(p.Created)))
+	typeset.Row(&b, "planned", "%s, %s ago", typeset.Count(p.Planned, "user"), staging.Span(now.Sub(p.Created)))
 	if p.Standing != Planned {
-		row(&b, "moved", "%s ago", staging.Span(now.Sub(p.Updated)))
-		row(&b, "outcomes", "%s", p.Line())
+		typeset.Row(&b, "moved", "%s ago", staging.Span(now.Sub(p.Updated)))
+		typeset.Row(&b, "outcomes", "%s", p.Line())
 	}
 	if p.Failure != "" {
-		row(&b, "failure", "%s", p.Failure)
+		typeset.Row(&b, "failure", "%s", p.Failure)
 	}
 	if len(p.Files) > 0 {
-		t := newTable(table.Row{"file", "attempt", "rows", "imported", "skipped", "failed", "left", "job", ""}, 1, 2, 3, 4, 5, 6, 7)
+		t := typeset.Table(table.Row{"file", "attempt", "rows", "imported", "skipped", "failed", "left", "job", ""}, widest, 1, 2, 3, 4, 5, 6, 7)
 		for _, f := range p.Files {
 			state := f.JobState
 			if state == "" && f.Done {
@@ -98,7 +98,7 @@ func (p Progress) WriteText(w io.Writer, now time.Time) error {
 			if f.Of != f.File {
 				attempt = fmt.Sprintf("%d of %d", f.Attempt, f.Of)
 			}
-			t.AppendRow(table.Row{f.File, attempt, number(f.Rows), number(f.Imported), number(f.Skipped), number(f.Failed), number(f.Left), f.Job, state})
+			t.AppendRow(table.Row{f.File, attempt, typeset.Number(f.Rows), typeset.Number(f.Imported), typeset.Number(f.Skipped), typeset.Number(f.Failed), typeset.Number(f.Left), f.Job, state})
 		}
 		b.WriteString(t.Render() + "\n")
 	}
@@ -108,9 +108,9 @@ func (p Progress) WriteText(w io.Writer, now time.Time) error {
 
 // Line says in one line how many there are of each outcome.
 func (p Progress) Line() string {
-	line := fmt.Sprintf("%s imported, %s there already, %s failed, %s left", number(p.Imported), number(p.Skipped), number(p.Failed+p.Refused), number(p.Left))
+	line := fmt.Sprintf("%s imported, %s there already, %s failed, %s left", typeset.Number(p.Imported), typeset.Number(p.Skipped), typeset.Number(p.Failed+p.Refused), typeset.Number(p.Left))
 	if !p.Written {
-		line += fmt.Sprintf("; %s in %s so far", count(p.Rows, "user"), count(len(p.Files), "file"))
+		line += fmt.Sprintf("; %s in %s so far", typeset.Count(p.Rows, "user"), typeset.Count(len(p.Files), "file"))
 	}
 	return line
 }
@@ -123,7 +123,7 @@ const Shown = 200
 func WriteFailures(w io.Writer, failures func(yield func(tail.Failure, error) bool)) (total int, err error) {
 	var b strings.Builder
 	counts := map[string]int{}
-	t := newTable(table.Row{"source sub", "reason", "file", "line", ""}, 3, 4)
+	t := typeset.Table(table.Row{"source sub", "reason", "file", "line", ""}, widest, 3, 4)
 	for f, broken := range failures {
 		if broken != nil {
 			err = broken
@@ -147,10 +147,10 @@ func WriteFailures(w io.Writer, failures func(yield func(tail.Failure, error) bo
 		b.WriteString("nobody failed\n")
 	}
 	if total > t.Length() {
-		fmt.Fprintf(&b, "%s of %s failures are shown; --json streams all of them\n", number(t.Length()), number(total))
+		fmt.Fprintf(&b, "%s of %s failures are shown; --json streams all of them\n", typeset.Number(t.Length()), typeset.Number(total))
 	}
 	for _, reason := range slices.Sorted(maps.Keys(counts)) {
-		fmt.Fprintf(&b, "\n%s, %s: %s\n", reason, number(counts[reason]), meaning(reason))
+		fmt.Fprintf(&b, "\n%s, %s: %s\n", reason, typeset.Number(counts[reason]), meaning(reason))
 	}
 	if _, broken := io.WriteString(w, b.String()); err == nil {
 		err = broken
@@ -169,32 +169,6 @@ func meaning(reason string) string {
 }
 
 const widest = 60
-
-func newTable(header table.Row, numbers ...int) table.Writer {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.AppendHeader(header)
-	columns := []table.ColumnConfig{{Number: len(header), WidthMax: widest, WidthMaxEnforcer: text.WrapSoft}}
-	for _, n := range numbers {
-		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
-	}
-	t.SetColumnConfigs(columns)
-	return t
-}
-
-func row(b *strings.Builder, what, format string, args ...any) {
-	fmt.Fprintf(b, "  %-12s %s\n", what, fmt.Sprintf(format, args...))
-}
-
-func number(n int) string { return humanize.Comma(int64(n)) }
-
-// count is a number of things, whose plural is regular.
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return number(n) + " " + thing + "s"
-}
 
 func words(reasons []verdict.Reason) string {
 	var all []string
