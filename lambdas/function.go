@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"poolferry/internal/config"
 	"poolferry/internal/fault"
 )
 
@@ -46,4 +47,22 @@ func (f function[In, Out]) Invoke(ctx context.Context, payload []byte) ([]byte, 
 		}
 		return json.Marshal(out)
 	})(ctx, payload)
+}
+
+// stepOf builds the function of a step of a work, such as a seeding: work makes it
+// from the configuration in the environment.
+func stepOf[Work, In, Out any](
+	ctx context.Context, env Environment,
+	work func(context.Context, *config.Config, Environment) (Work, error),
+	step func(Work, context.Context, In) (Out, error),
+) (lambda.Handler, error) {
+	cfg, err := config.FromEnv(env.Lookup)
+	if err != nil {
+		return nil, err
+	}
+	w, err := work(ctx, cfg, env)
+	if err != nil {
+		return nil, err
+	}
+	return function[In, Out](func(ctx context.Context, in In) (Out, error) { return step(w, ctx, in) }), nil
 }

@@ -17,46 +17,37 @@ import (
 
 // OpenReconciliation builds the function that begins a reconciliation.
 func OpenReconciliation(ctx context.Context, env Environment) (lambda.Handler, error) {
-	return reconciliation(ctx, env, (*reconcile.Reconciliation).Open)
+	return stepOf(ctx, env, recordedReconciliation, (*reconcile.Reconciliation).Open)
 }
 
 // IndexManifest builds the function that sorts parts of the manifest into
 // buckets.
 func IndexManifest(ctx context.Context, env Environment) (lambda.Handler, error) {
-	return reconciliation(ctx, env, (*reconcile.Reconciliation).Index)
+	return stepOf(ctx, env, recordedReconciliation, (*reconcile.Reconciliation).Index)
 }
 
 // ScanTarget builds the function that lists a batch of the target pool.
 func ScanTarget(ctx context.Context, env Environment) (lambda.Handler, error) {
-	return reconciliation(ctx, env, (*reconcile.Reconciliation).Scan)
+	return stepOf(ctx, env, recordedReconciliation, (*reconcile.Reconciliation).Scan)
 }
 
 // MatchNames builds the function that finds the names of several users.
 func MatchNames(ctx context.Context, env Environment) (lambda.Handler, error) {
-	return reconciliation(ctx, env, (*reconcile.Reconciliation).Match)
+	return stepOf(ctx, env, recordedReconciliation, (*reconcile.Reconciliation).Match)
 }
 
 // CompareBucket builds the function that compares one bucket.
 func CompareBucket(ctx context.Context, env Environment) (lambda.Handler, error) {
-	return reconciliation(ctx, env, (*reconcile.Reconciliation).Compare)
+	return stepOf(ctx, env, recordedReconciliation, (*reconcile.Reconciliation).Compare)
 }
 
 // CloseReconciliation builds the function that ends a reconciliation.
 func CloseReconciliation(ctx context.Context, env Environment) (lambda.Handler, error) {
-	return reconciliation(ctx, env, (*reconcile.Reconciliation).Close)
+	return stepOf(ctx, env, recordedReconciliation, (*reconcile.Reconciliation).Close)
 }
 
-// reconciliation builds the function of a step.
-func reconciliation[In, Out any](ctx context.Context, env Environment, step func(*reconcile.Reconciliation, context.Context, In) (Out, error)) (lambda.Handler, error) {
-	cfg, err := config.FromEnv(env.Lookup)
-	if err != nil {
-		return nil, err
-	}
-	r, err := NewReconciliation(ctx, cfg, env, telemetry.NewReconciliationRecorder(env.Stdout, cfg.Run))
-	if err != nil {
-		return nil, err
-	}
-	return function[In, Out](func(ctx context.Context, in In) (Out, error) { return step(r, ctx, in) }), nil
+func recordedReconciliation(ctx context.Context, cfg *config.Config, env Environment) (*reconcile.Reconciliation, error) {
+	return NewReconciliation(ctx, cfg, env, telemetry.NewReconciliationRecorder(env.Stdout, cfg.Run))
 }
 
 // NewReconciliation builds the reconciliations of a configuration's run, for

@@ -15,26 +15,18 @@ import (
 
 // PlanSeeding builds the function that plans a seeding.
 func PlanSeeding(ctx context.Context, env Environment) (lambda.Handler, error) {
-	s, err := seedingFromEnv(ctx, env)
-	if err != nil {
-		return nil, err
-	}
-	return function[seeding.PlanInput, seeding.PlanOutput](s.Plan), nil
+	return stepOf(ctx, env, recordedSeeding, (*seeding.Seeding).Plan)
 }
 
 // SeedBatch builds the function that reads one batch of a shard, or records that
 // the state machine has given one up.
 func SeedBatch(ctx context.Context, env Environment) (lambda.Handler, error) {
-	s, err := seedingFromEnv(ctx, env)
-	if err != nil {
-		return nil, err
-	}
-	return function[batchEvent, seeding.BatchOutput](func(ctx context.Context, in batchEvent) (seeding.BatchOutput, error) {
+	return stepOf(ctx, env, recordedSeeding, func(s *seeding.Seeding, ctx context.Context, in batchEvent) (seeding.BatchOutput, error) {
 		if in.Failed != "" {
 			return s.Fail(ctx, in.BatchInput, in.Failed)
 		}
 		return s.Batch(ctx, in.BatchInput)
-	}), nil
+	})
 }
 
 // batchEvent is what the state machine sends.
@@ -45,18 +37,10 @@ type batchEvent struct {
 
 // CloseSeeding builds the function that closes a generation.
 func CloseSeeding(ctx context.Context, env Environment) (lambda.Handler, error) {
-	s, err := seedingFromEnv(ctx, env)
-	if err != nil {
-		return nil, err
-	}
-	return function[seeding.CloseInput, seeding.CloseOutput](s.Close), nil
+	return stepOf(ctx, env, recordedSeeding, (*seeding.Seeding).Close)
 }
 
-func seedingFromEnv(ctx context.Context, env Environment) (*seeding.Seeding, error) {
-	cfg, err := config.FromEnv(env.Lookup)
-	if err != nil {
-		return nil, err
-	}
+func recordedSeeding(ctx context.Context, cfg *config.Config, env Environment) (*seeding.Seeding, error) {
 	return NewSeeding(ctx, cfg, env, telemetry.NewSeedingRecorder(env.Stdout, cfg.Run))
 }
 

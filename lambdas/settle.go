@@ -14,15 +14,15 @@ import (
 // SettleUsers builds the function that gives users who have arrived what the
 // trigger cannot carry.
 func SettleUsers(ctx context.Context, env Environment) (lambda.Handler, error) {
-	cfg, err := config.FromEnv(env.Lookup)
-	if err != nil {
-		return nil, err
-	}
+	return stepOf(ctx, env, newSettle, (*settle.Settle).Step)
+}
+
+func newSettle(ctx context.Context, cfg *config.Config, env Environment) (*settle.Settle, error) {
 	account, run, err := open(ctx, cfg, env)
 	if err != nil {
 		return nil, err
 	}
-	s := settle.New(settle.Options{
+	return settle.New(settle.Options{
 		Run:      cfg.Run,
 		Groups:   cfg.Settle.Groups,
 		Disabled: cfg.Settle.Disabled,
@@ -35,6 +35,5 @@ func SettleUsers(ctx context.Context, env Environment) (lambda.Handler, error) {
 		Store:     run,
 		Recorder:  telemetry.NewSettleRecorder(env.Stdout, cfg.Run),
 		Now:       env.Now,
-	})
-	return function[settle.StepInput, settle.StepOutput](s.Step), nil
+	}), nil
 }

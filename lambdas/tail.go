@@ -15,35 +15,26 @@ import (
 
 // OpenTail builds the function that begins an import of the tail.
 func OpenTail(ctx context.Context, env Environment) (lambda.Handler, error) {
-	return tailStep(ctx, env, (*tail.Tail).Open)
+	return stepOf(ctx, env, recordedTail, (*tail.Tail).Open)
 }
 
 // WriteTail builds the function that writes a file of an import.
 func WriteTail(ctx context.Context, env Environment) (lambda.Handler, error) {
-	return tailStep(ctx, env, (*tail.Tail).Write)
+	return stepOf(ctx, env, recordedTail, (*tail.Tail).Write)
 }
 
 // ImportTail builds the function that takes an import one step further.
 func ImportTail(ctx context.Context, env Environment) (lambda.Handler, error) {
-	return tailStep(ctx, env, (*tail.Tail).Import)
+	return stepOf(ctx, env, recordedTail, (*tail.Tail).Import)
 }
 
 // CloseTail builds the function that ends an import.
 func CloseTail(ctx context.Context, env Environment) (lambda.Handler, error) {
-	return tailStep(ctx, env, (*tail.Tail).Close)
+	return stepOf(ctx, env, recordedTail, (*tail.Tail).Close)
 }
 
-// tailStep builds the function of a step.
-func tailStep[In, Out any](ctx context.Context, env Environment, step func(*tail.Tail, context.Context, In) (Out, error)) (lambda.Handler, error) {
-	cfg, err := config.FromEnv(env.Lookup)
-	if err != nil {
-		return nil, err
-	}
-	t, err := NewTail(ctx, cfg, env, telemetry.NewTailRecorder(env.Stdout, cfg.Run))
-	if err != nil {
-		return nil, err
-	}
-	return function[In, Out](func(ctx context.Context, in In) (Out, error) { return step(t, ctx, in) }), nil
+func recordedTail(ctx context.Context, cfg *config.Config, env Environment) (*tail.Tail, error) {
+	return NewTail(ctx, cfg, env, telemetry.NewTailRecorder(env.Stdout, cfg.Run))
 }
 
 // NewTail builds the imports of a configuration's run, for these functions and for

@@ -96,8 +96,7 @@ func (r run) rollBack(ctx context.Context, io streams, c *cutover.Cutover, keep 
 	}
 	out, err = r.goOn(ctx, io, c)
 	if out.RolledBack && err != nil && fault.KindOf(err) == fault.Conflict && j.State == cutover.RollingBack {
-		// The failure that began the roll-back: that it is finished is what was asked
-		// for now.
+		// The failure that began the roll-back. This call was to finish it, and has.
 		err = nil
 	}
 	if err == nil {
